@@ -1,0 +1,1 @@
+"""The regulator's client: the block stream, queries and offline verification."""

@@ -1,0 +1,1 @@
+"""The node's decisions: events in, effects out, time as an argument."""

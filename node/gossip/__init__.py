@@ -1,0 +1,1 @@
+"""Peer sessions over mutual TLS."""

@@ -1,0 +1,1 @@
+"""Durable blocks, state, indexes and the vote journal."""

@@ -1,0 +1,1 @@
+"""The `sunlit` command and the development network."""

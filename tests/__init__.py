@@ -1,0 +1,1 @@
+"""Tests of Sunlit: unit, property, vectors, simulation, functional and style."""

@@ -1,0 +1,1 @@
+"""The account holder's client: keys, tokens, HTTP and transaction building."""
