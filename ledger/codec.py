@@ -1,0 +1,117 @@
+"""Canonical MessagePack: the one encoding of everything that is hashed, signed, stored or sent.
+
+Values are integers, UTF-8 strings, byte strings and arrays of these. No floats, booleans, nil,
+maps or extension types. Integers take their shortest form. ``decode`` refuses any bytes that do
+not re-encode to themselves, which is what catches non-minimal integers, long-form lengths and
+trailing bytes. The field readers below then pin the type of every element.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Never
+
+import msgpack
+
+from ledger.errors import DecodeError
+
+Value = Any  # a tree of int, str, bytes and tuple; msgpack has no narrower static type
+
+UINT64_MAX = 2**64 - 1
+DEPTH_MAX = 8
+"""Deepest nesting of arrays, in levels. Every schema is shallower; deeper bytes fail their schema."""
+
+_pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+
+
+def encode(value: Value) -> bytes:
+    """Return the canonical bytes of a tree of integers, strings, byte strings and tuples."""
+    packed: bytes = _pack(value)
+    return packed
+
+
+def _refuse_map(_pairs: object) -> Never:
+    raise DecodeError("map_not_allowed", "maps are not part of the canonical encoding")
+
+
+def _refuse_extension(_code: int, _data: bytes) -> Never:
+    raise DecodeError("extension_not_allowed", "extension types are not part of the encoding")
+
+
+def decode(data: bytes, *, bytes_max: int) -> Value:
+    """Return the value that ``data`` encodes, arrays as tuples.
+
+    ``bytes_max`` bounds the input before anything is parsed; every count inside is bounded by the
+    input's own length, so a lying length prefix takes no memory.
+
+    Raises:
+        DecodeError: too large, malformed, or not the canonical encoding of its value.
+    """
+    if len(data) > bytes_max:
+        raise DecodeError(
+            "too_large", f"{len(data)} bytes where at most {bytes_max} are allowed", size=len(data)
+        )
+    try:
+        value = msgpack.unpackb(
+            data,
+            raw=False,
+            use_list=False,
+            strict_map_key=True,
+            object_pairs_hook=_refuse_map,
+            ext_hook=_refuse_extension,
+        )
+    except DecodeError:
+        raise
+    except (ValueError, msgpack.UnpackException) as error:
+        # ValueError is msgpack's family for truncation, trailing bytes, bad UTF-8, bad lengths
+        # and nesting; nothing of the input is quoted, it may be hostile.
+        raise DecodeError("malformed", f"not MessagePack: {type(error).__name__}") from None
+    try:
+        canonical = _pack(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        # A timestamp extension or a lone surrogate decodes to something that has no encoding.
+        raise DecodeError("malformed", f"not encodable: {type(error).__name__}") from None
+    if canonical != data:
+        raise DecodeError("not_canonical", "the bytes are not the canonical encoding")
+    return value
+
+
+def fields(value: Value, count: int, what: str) -> tuple[Value, ...]:
+    """Return ``value`` if it is an array of exactly ``count`` elements."""
+    if type(value) is not tuple or len(value) != count:
+        raise DecodeError("bad_shape", f"{what} is an array of {count} elements")
+    return value
+
+
+def array(value: Value, what: str, *, count_min: int = 0, count_max: int) -> tuple[Value, ...]:
+    """Return ``value`` if it is an array of ``count_min`` to ``count_max`` elements."""
+    if type(value) is not tuple or not count_min <= len(value) <= count_max:
+        raise DecodeError("bad_shape", f"{what} is an array of {count_min} to {count_max} elements")
+    return value
+
+
+def uint(value: Value, what: str, *, maximum: int = UINT64_MAX) -> int:
+    """Return ``value`` if it is an integer from 0 to ``maximum`` (booleans and floats are not)."""
+    if type(value) is not int or not 0 <= value <= maximum:
+        raise DecodeError("bad_integer", f"{what} is an integer from 0 to {maximum}")
+    return value
+
+
+def fixed_bytes(value: Value, count: int, what: str) -> bytes:
+    """Return ``value`` if it is a byte string of exactly ``count`` bytes."""
+    if type(value) is not bytes or len(value) != count:
+        raise DecodeError("bad_bytes", f"{what} is a byte string of {count} bytes")
+    return value
+
+
+def limited_bytes(value: Value, bytes_max: int, what: str) -> bytes:
+    """Return ``value`` if it is a byte string of at most ``bytes_max`` bytes."""
+    if type(value) is not bytes or len(value) > bytes_max:
+        raise DecodeError("bad_bytes", f"{what} is a byte string of at most {bytes_max} bytes")
+    return value
+
+
+def text(value: Value, bytes_max: int, what: str) -> str:
+    """Return ``value`` if it is a string of at most ``bytes_max`` bytes of UTF-8."""
+    if type(value) is not str or len(value.encode()) > bytes_max:
+        raise DecodeError("bad_text", f"{what} is a string of at most {bytes_max} bytes of UTF-8")
+    return value
