@@ -80,7 +80,8 @@ def verify_inclusion(
 ) -> bool:
     """Answer whether `path` proves leaf `index` of the tree of `size` leaves with this root.
 
-    Total: bytes and integers from a stranger give False, never an error
+    Total: bytes and integers from a stranger give False, never an error. `size` and `root` must
+    come together from a source that is trusted for both: a path alone does not bind the size
     (RFC 9162 section 2.1.3.2).
     """
     if not 0 <= index < size or not _are_hashes(leaf_hash, root, *path):
