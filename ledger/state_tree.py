@@ -38,6 +38,18 @@ def _bucket_of(key_hash: bytes) -> int:
     return key_hash[0] << 8 | key_hash[1]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedUpdate:
+    """A batch of changes, worked out and not yet made."""
+
+    root: bytes
+    """The root that the tree would have."""
+    buckets: Mapping[int, bytes]
+    """The changed buckets."""
+    rows: tuple[Mapping[int, bytes], ...]
+    """The changed nodes of each level, buckets first, root last."""
+
+
 class StateTree:
     """The tree over one state, changed in batches; holds hashes only, not the records.
 
@@ -61,40 +73,59 @@ class StateTree:
 
     def update(self, changes: Iterable[Change]) -> bytes:
         """Apply a batch of changes and return the new root."""
-        touched: set[int] = set()
+        staged = self.stage(changes)
+        self.adopt(staged)
+        return staged.root
+
+    def stage(self, changes: Iterable[Change]) -> StagedUpdate:
+        """Return what a batch of changes would make of the tree, which stays as it is.
+
+        A block template needs the root of a state that may never come, and a block's root is
+        compared before the block is believed.
+        """
+        buckets: dict[int, bytes] = {}
+        held = self._buckets.get
         for key, value in changes:
             key_hash = STATE_KEY(key)
             index = key_hash[0] << 8 | key_hash[1]
-            self._put(index, key_hash, None if value is None else STATE_VALUE(value))
-            touched.add(index)
-        leaves = self._levels[LEVELS]
-        for index in touched:
-            at = index * HASH_BYTES
-            leaves[at : at + HASH_BYTES] = STATE_BUCKET(self._buckets.get(index, b""))
-        self._rehash(touched)
-        return self.root
+            bucket = buckets.get(index)
+            if bucket is None:
+                bucket = held(index, b"")
+            at, found = _locate(bucket, key_hash)
+            entry = b"" if value is None else key_hash + STATE_VALUE(value)
+            rest = bucket[at + ENTRY_BYTES :] if found else bucket[at:]
+            buckets[index] = bucket[:at] + entry + rest
+        row = {index: STATE_BUCKET(bucket) for index, bucket in buckets.items()}
+        rows = [row]
+        for level in range(LEVELS, 0, -1):
+            row = self._parents(level, row)
+            rows.append(row)
+        return StagedUpdate(root=row.get(0, self.root), buckets=buckets, rows=tuple(rows))
 
-    def _put(self, index: int, key_hash: bytes, value_hash: bytes | None) -> None:
-        bucket = self._buckets.get(index, b"")
-        at, found = _locate(bucket, key_hash)
-        rest = bucket[at + ENTRY_BYTES :] if found else bucket[at:]
-        entry = b"" if value_hash is None else key_hash + value_hash
-        changed = bucket[:at] + entry + rest
-        if changed:
-            self._buckets[index] = changed
-        else:
-            self._buckets.pop(index, None)
-
-    def _rehash(self, touched: set[int]) -> None:
+    def _parents(self, level: int, row: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Return the changed nodes above a row of changed nodes of ``level``."""
+        below = self._levels[level]
         span = FANOUT * HASH_BYTES
-        for level in range(LEVELS - 1, -1, -1):
-            touched = {index // FANOUT for index in touched}
-            below, here = self._levels[level + 1], self._levels[level]
-            for index in touched:
-                at = index * HASH_BYTES
-                here[at : at + HASH_BYTES] = STATE_NODE(
-                    bytes(below[index * span : index * span + span])
-                )
+        children: dict[int, bytearray] = {}
+        for index, node in row.items():
+            parent, place = divmod(index, FANOUT)
+            joined = children.get(parent)
+            if joined is None:
+                joined = children[parent] = below[parent * span : parent * span + span]
+            joined[place * HASH_BYTES : (place + 1) * HASH_BYTES] = node
+        return {parent: STATE_NODE(bytes(joined)) for parent, joined in children.items()}
+
+    def adopt(self, staged: StagedUpdate) -> None:
+        """Make a staged update real; it must have been staged on the tree as it is now."""
+        for index, bucket in staged.buckets.items():
+            if bucket:
+                self._buckets[index] = bucket
+            else:
+                self._buckets.pop(index, None)
+        for level, row in zip(range(LEVELS, -1, -1), staged.rows, strict=True):
+            here = self._levels[level]
+            for index, node in row.items():
+                here[index * HASH_BYTES : (index + 1) * HASH_BYTES] = node
 
     def prove(self, key: bytes) -> StateProof:
         """Return the proof that the state holds, or does not hold, an entry under ``key``."""
