@@ -55,7 +55,7 @@ def decode(data: bytes, *, bytes_max: int) -> Value:
             data,
             raw=False,
             use_list=False,
-            strict_map_key=True,
+            strict_map_key=False,  # the hook refuses every map, whatever its keys
             object_pairs_hook=_refuse_map,
             ext_hook=_refuse_extension,
         )
@@ -68,7 +68,7 @@ def decode(data: bytes, *, bytes_max: int) -> Value:
     try:
         canonical = _pack(value)
     except (ValueError, TypeError, OverflowError) as error:
-        # A timestamp extension or a lone surrogate decodes to something that has no encoding.
+        # The parser takes twice as many levels as the packer, so a deep value has no encoding.
         raise DecodeError("malformed", f"not encodable: {type(error).__name__}") from None
     if canonical != data:
         raise DecodeError("not_canonical", "the bytes are not the canonical encoding")
