@@ -107,7 +107,9 @@ def _decode_transfer(value: codec.Value) -> Transfer:
     known_assets: set[str] = set()
     legs = []
     for item in values:
-        debit, credit, asset, amount, reference = codec.fields(item, 5, "leg")
+        if type(item) is not tuple or len(item) != 5:
+            codec.fields(item, 5, "leg")
+        debit, credit, asset, amount, reference = item
         if type(debit) is not bytes or len(debit) != id_bytes:
             account_id(debit)
         if type(credit) is not bytes or len(credit) != id_bytes:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol, cast
 
-from ledger import codec
+from ledger import codec, limits
 from ledger.errors import DecodeError
 from ledger.identity import Account, AccountId, Asset, AssetCode, Member, MemberId
 from ledger.parameters import Parameters
@@ -31,6 +31,8 @@ PARAMETERS, ACCOUNT_SEQUENCE, ASSET, SUPPLY = b"p", b"q", b"s", b"t"
 RECORD_BYTES_MAX = 16 * 1024
 
 PARAMETERS_KEY = StateKey(PARAMETERS)
+
+_LANE_BYTES = tuple(bytes([lane]) for lane in range(limits.LANES))
 
 
 def account_key(account: AccountId) -> StateKey:
@@ -60,9 +62,10 @@ def supply_key(asset: AssetCode) -> StateKey:
 
 def sequence_key(actor: Actor) -> StateKey:
     """Return the key of the sequence that an actor consumes."""
-    if isinstance(actor.id, str):
-        return StateKey(MEMBER_SEQUENCE + actor.id.encode())
-    return StateKey(ACCOUNT_SEQUENCE + actor.id + bytes([actor.lane]))
+    identity, lane, _ = actor
+    if isinstance(identity, str):
+        return StateKey(MEMBER_SEQUENCE + identity.encode())
+    return StateKey(ACCOUNT_SEQUENCE + identity + _LANE_BYTES[lane])
 
 
 def encode_record(record: Record) -> bytes:
@@ -145,11 +148,19 @@ class Overlay:
         """Write a record, or its absence."""
         self._written[key] = record
 
+    def put_all(self, records: Mapping[StateKey, Record | None]) -> None:
+        """Write several records, or their absence."""
+        self._written.update(records)
+
     def delta(self) -> Delta:
         """Return what was written, without entries that ended as they were."""
-        before = {key: self._base.get(key) for key in self._written}
-        changed = {k: v for k, v in self._written.items() if before[k] != v}
-        return Delta(before={k: before[k] for k in changed}, after=changed)
+        before: dict[StateKey, Record | None] = {}
+        after: dict[StateKey, Record | None] = {}
+        for key, record in self._written.items():
+            below = self._base.get(key)
+            if below != record:
+                before[key], after[key] = below, record
+        return Delta(before=before, after=after)
 
 
 def account_of(view: StateView, account: AccountId) -> Account | None:

@@ -118,7 +118,7 @@ class SignedTransaction:
     txid: TxId = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "txid", TxId(TRANSACTION_ID(self.body_bytes)))
+        object.__setattr__(self, "txid", TRANSACTION_ID(self.body_bytes))
 
     @property
     def signing_message(self) -> bytes:
@@ -170,8 +170,8 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
         count_min=1,
         count_max=limits.TRANSACTION_SIGNATURES_MAX,
     )
-    signatures = tuple(_signature(value) for value in signature_values)
-    if any(a.public_key >= b.public_key for a, b in pairwise(signatures)):
+    signatures = tuple([_signature(value) for value in signature_values])
+    if len(signatures) > 1 and any(a.public_key >= b.public_key for a, b in pairwise(signatures)):
         raise DecodeError("signatures_unsorted", "signatures are in ascending order of their keys")
     return SignedTransaction(
         body=decode_body(body_bytes), body_bytes=body_bytes, signatures=signatures, raw=raw
@@ -193,24 +193,56 @@ def decode_body(body_bytes: bytes) -> Body:
     decode_effect = EFFECT_DECODERS.get(kind) if type(kind) is int else None
     if decode_effect is None:
         raise DecodeError("unknown_kind", "no such kind of transaction")
+    # Every transaction passes here: types are tested inline, the readers give the error.
+    if not (
+        type(genesis) is bytes
+        and len(genesis) == HASH_BYTES
+        and type(start) is int
+        and 0 <= start <= HEIGHT_MAX
+        and type(end) is int
+        and 0 <= end <= HEIGHT_MAX
+        and type(nonce) is bytes
+        and len(nonce) == NONCE_BYTES
+        and type(payload) is bytes
+        and len(payload) <= limits.PAYLOAD_BYTES_MAX
+    ):
+        _refuse_field(genesis, start, end, nonce, payload)
+    if reference != "":
+        codec.text(reference, limits.REFERENCE_BYTES_MAX, "reference")
     return Body(
-        genesis_hash=BlockHash(codec.fixed_bytes(genesis, HASH_BYTES, "genesis hash")),
-        valid_from=codec.uint(start, "valid from", maximum=HEIGHT_MAX),
-        valid_until=codec.uint(end, "valid until", maximum=HEIGHT_MAX),
-        nonce=codec.fixed_bytes(nonce, NONCE_BYTES, "nonce"),
+        genesis_hash=genesis,
+        valid_from=start,
+        valid_until=end,
+        nonce=nonce,
         actors=_actors(actors),
-        reference=codec.text(reference, limits.REFERENCE_BYTES_MAX, "reference"),
-        payload=codec.limited_bytes(payload, limits.PAYLOAD_BYTES_MAX, "payload"),
+        reference=reference,
+        payload=payload,
         effect=decode_effect(effect),
     )
 
 
+def _refuse_field(
+    genesis: codec.Value,
+    start: codec.Value,
+    end: codec.Value,
+    nonce: codec.Value,
+    payload: codec.Value,
+) -> None:
+    """Raise the DecodeError of the first field that its reader refuses."""
+    codec.fixed_bytes(genesis, HASH_BYTES, "genesis hash")
+    codec.uint(start, "valid from", maximum=HEIGHT_MAX)
+    codec.uint(end, "valid until", maximum=HEIGHT_MAX)
+    codec.fixed_bytes(nonce, NONCE_BYTES, "nonce")
+    codec.limited_bytes(payload, limits.PAYLOAD_BYTES_MAX, "payload")
+
+
 def _signature(value: codec.Value) -> Signature:
     public_key, signature = codec.fields(value, 2, "signature")
-    return Signature(
-        codec.fixed_bytes(public_key, PUBLIC_KEY_BYTES, "public key"),
-        codec.fixed_bytes(signature, SIGNATURE_BYTES, "signature"),
-    )
+    if type(public_key) is not bytes or len(public_key) != PUBLIC_KEY_BYTES:
+        codec.fixed_bytes(public_key, PUBLIC_KEY_BYTES, "public key")
+    if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
+        codec.fixed_bytes(signature, SIGNATURE_BYTES, "signature")
+    return Signature(public_key, signature)
 
 
 def actor_order(actor: Actor) -> tuple[bool, bytes]:
@@ -221,7 +253,7 @@ def actor_order(actor: Actor) -> tuple[bool, bytes]:
 
 def _actors(value: codec.Value) -> tuple[Actor, ...]:
     values = codec.array(value, "actors", count_min=1, count_max=limits.TRANSACTION_LEGS_MAX + 1)
-    actors = tuple(_actor(item) for item in values)
+    actors = tuple([_actor(item) for item in values])
     if len(actors) > 1:
         order = [actor_order(actor) for actor in actors]
         if any(a >= b for a, b in pairwise(order)):
@@ -231,9 +263,14 @@ def _actors(value: codec.Value) -> tuple[Actor, ...]:
 
 def _actor(value: codec.Value) -> Actor:
     identity, lane, sequence = codec.fields(value, 3, "actor")
-    is_member = type(identity) is str
-    return Actor(
-        member_id(identity) if is_member else account_id(identity),
-        codec.uint(lane, "lane", maximum=0 if is_member else limits.LANES - 1),
-        codec.uint(sequence, "sequence", maximum=SEQUENCE_MAX),
-    )
+    lane_max = limits.LANES - 1
+    if type(identity) is str:
+        member_id(identity)
+        lane_max = 0
+    elif type(identity) is not bytes or len(identity) != ACCOUNT_ID_BYTES:
+        account_id(identity)
+    if type(lane) is not int or not 0 <= lane <= lane_max:
+        codec.uint(lane, "lane", maximum=lane_max)
+    if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:
+        codec.uint(sequence, "sequence", maximum=SEQUENCE_MAX)
+    return Actor(identity, lane, sequence)

@@ -8,6 +8,7 @@ loop; here it is decided *whose* signatures a transaction must carry.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from ledger import limits
 from ledger.errors import InvalidBlock, InvalidKey, InvalidTransaction
@@ -35,7 +36,6 @@ from ledger.state import (
     asset_of,
     balance_key,
     member_of,
-    next_sequence,
     sequence_key,
     supply_key,
     supply_of,
@@ -77,12 +77,9 @@ def apply_transaction(
         InvalidTransaction: with the code of what is wrong.
     """
     validate_window(transaction, height=height, genesis_hash=genesis_hash)
-    validate_sequences(state, transaction)
-    writes = validate_effect(state, transaction, height=height)
-    for actor in transaction.body.actors:
-        writes[sequence_key(actor)] = actor.sequence + 1
-    for key, record in writes.items():
-        state.put(key, record)
+    sequences = validate_sequences(state, transaction)
+    state.put_all(validate_effect(state, transaction, height=height))
+    state.put_all(sequences)
 
 
 def validate_window(
@@ -113,23 +110,27 @@ def validate_window(
         )
 
 
-def validate_sequences(view: StateView, transaction: SignedTransaction) -> None:
-    """Check that every actor's sequence is its lane's next.
+def validate_sequences(view: StateView, transaction: SignedTransaction) -> Writes:
+    """Check that every actor's sequence is its lane's next; return what using them would write.
 
     Raises:
         InvalidTransaction: ``sequence_conflict`` (used already) or ``sequence_gap`` (ahead).
     """
+    writes: Writes = {}
     for actor in transaction.body.actors:
-        expected = next_sequence(view, actor)
-        if actor.sequence != expected:
-            code = "sequence_conflict" if actor.sequence < expected else "sequence_gap"
+        key, sequence = sequence_key(actor), actor.sequence
+        expected: int = view.get(key) or 0
+        if sequence != expected:
+            code = "sequence_conflict" if sequence < expected else "sequence_gap"
             raise InvalidTransaction(
                 code,
-                f"sequence {actor.sequence} where {expected} is next",
-                sequence=actor.sequence,
+                f"sequence {sequence} where {expected} is next",
+                sequence=sequence,
                 expected=expected,
                 lane=actor.lane,
             )
+        writes[key] = sequence + 1
+    return writes
 
 
 def validate_effect(view: StateView, transaction: SignedTransaction, *, height: int) -> Writes:
@@ -150,9 +151,8 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
 
 def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer) -> Writes:
     debited = {leg.debit for leg in effect.legs}
-    _require_accounts(transaction, debited)
-    payers = {account: _debitable(view, account) for account in debited}
-    _require_signers(transaction, [account.keys for account in payers.values()])
+    _require_actors(transaction, debited)
+    _require_signers(transaction, [_debitable(view, account).keys for account in debited])
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
     balances: dict[StateKey, int] = {}
@@ -256,7 +256,7 @@ def _acting_member(
     members = [actor.id for actor in transaction.body.actors if isinstance(actor.id, str)]
     if len(members) != 1:
         raise InvalidTransaction("wrong_actors", "exactly one member acts in this kind")
-    _require_accounts(transaction, {entry.account for entry in accounts})
+    _require_actors(transaction, {members[0], *(entry.account for entry in accounts)})
     member = member_of(view, members[0])
     if member is None:
         raise InvalidTransaction("unknown_member", "no such member", member=members[0])
@@ -309,18 +309,11 @@ def _known_account(view: StateView, account: AccountId) -> Account:
     return record
 
 
-def _require_accounts(transaction: SignedTransaction, accounts: set[AccountId]) -> None:
-    """Every debited account acts, and no other account does."""
-    acting = {actor.id for actor in transaction.body.actors if isinstance(actor.id, bytes)}
-    if acting != accounts or _is_member_surplus(transaction):
-        raise InvalidTransaction("wrong_actors", "the actors are exactly the debited accounts")
-
-
-def _is_member_surplus(transaction: SignedTransaction) -> bool:
-    """Tell whether a member acts in a transfer, which has no use for one."""
-    return isinstance(transaction.body.effect, Transfer) and any(
-        isinstance(actor.id, str) for actor in transaction.body.actors
-    )
+def _require_actors(transaction: SignedTransaction, required: AbstractSet[object]) -> None:
+    """Every required account and member acts once, and nobody else does."""
+    actors = transaction.body.actors
+    if len(actors) != len(required) or {identity for identity, _, _ in actors} != required:
+        raise InvalidTransaction("wrong_actors", "the actors are not those that this kind needs")
 
 
 def _require_signers(transaction: SignedTransaction, key_sets: list[KeySet]) -> None:
