@@ -65,7 +65,10 @@ async def dial(
             answering = trust.member_of(websocket.get_extra_info("ssl_object"))
             if answering != member_id:
                 raise CertificateRejected(
-                    "another member answers", dialled=member_id, answering=answering
+                    "member_unexpected",
+                    "another member answers",
+                    dialled=member_id,
+                    answering=answering,
                 )
             yield websocket
         finally:  # does nothing to a session that said farewell itself
@@ -82,5 +85,7 @@ async def take_only_an_upgrade(
     response = await handler(request)
     if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
         response.close()
-        raise PeerRefused("the peer does not take the connection", status=response.status)
+        raise PeerRefused(
+            "peer_declined", "the peer does not take the connection", status=response.status
+        )
     return response

@@ -1,33 +1,23 @@
-"""What can go wrong between two nodes before a single message is read.
+"""What can go wrong between two nodes before a single frame is read.
 
-GossipError
-├── CertificateRejected  the certificate names no member, or another one than was dialled
-└── PeerRefused          the member is known, but not welcome now
+NodeError
+└── GossipError
+    ├── CertificateRejected  the certificate names no member, or another one than was dialled
+    └── PeerRefused          the member is known, but not welcome now
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from node.errors import NodeError
 
 
-class GossipError(Exception):
-    """Base of the faults of peer sessions; ``fields`` holds the offending values."""
-
-    code: ClassVar[str] = "gossip_error"
-
-    def __init__(self, detail: str, **fields: object) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.fields = fields
+class GossipError(NodeError):
+    """Base of the faults of peer sessions; each costs one connection."""
 
 
 class CertificateRejected(GossipError):
-    """The peer's certificate does not name the member that it must name; close the connection."""
-
-    code = "certificate_rejected"
+    """The peer's certificate does not name the member that it must name."""
 
 
 class PeerRefused(GossipError):
-    """The connection is not taken: discouraged, a duplicate, or the node itself."""
-
-    code = "peer_refused"
+    """The connection is not taken: discouraged, a duplicate, the node itself, or no upgrade."""

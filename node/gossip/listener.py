@@ -146,7 +146,7 @@ class Listener:
         try:
             self._admit(request.get_extra_info("ssl_object"))
             if not websocket.can_prepare(request).ok:
-                raise PeerRefused("the request is no WebSocket upgrade")
+                raise PeerRefused("not_an_upgrade", "the request is no WebSocket upgrade")
         except GossipError as error:
             return await self._refuse(request, arrival, error)
         await websocket.prepare(request)

@@ -163,12 +163,14 @@ class TrustStore:
         """
         certificate = session.getpeercert(True) if session is not None else None
         if not isinstance(certificate, bytes):
-            raise CertificateRejected("the peer showed no certificate")
+            raise CertificateRejected("certificate_missing", "the peer showed no certificate")
         fingerprint = certificate_fingerprint(certificate)
         member_id = self._member_ids.get(fingerprint)
         if member_id is None:
             raise CertificateRejected(
-                "the certificate is not in the register", fingerprint=fingerprint.hex()
+                "certificate_unregistered",
+                "the certificate is not in the register",
+                fingerprint=fingerprint.hex(),
             )
         return member_id
 

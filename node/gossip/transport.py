@@ -201,13 +201,13 @@ class PeerTransport:
         """
         member_id = self._trust.member_of(tls)
         if member_id == self._member_id:
-            raise PeerRefused("the peer is this node's own member", member=member_id)
+            raise PeerRefused("own_member", "the peer is this node's own member", member=member_id)
         if self._discouraged_s(member_id) > 0:
-            raise PeerRefused("the member is discouraged", member=member_id)
+            raise PeerRefused("discouraged", "the member is discouraged", member=member_id)
         rival = self._sessions.get(member_id)
         if rival is not None and rival.inbound != inbound and self._is_preferred(rival):
             rival.probe()
-            raise PeerRefused("the member is already connected", member=member_id)
+            raise PeerRefused("duplicate", "the member is already connected", member=member_id)
         return member_id
 
     def _is_preferred(self, session: Session) -> bool:
