@@ -34,6 +34,12 @@ PURE_IMPORTS = {
 }
 """Everything a pure package may import; what is not listed is refused."""
 
+BOUNDARY_IMPORTS = {
+    # The genesis file is edited by people, so pydantic reads it; text in, record out, no I/O.
+    "ledger/genesis_document.py": {"pydantic"},
+}
+"""What single modules of the pure packages may import besides, with the reason."""
+
 # Spelled in pieces, so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.$}/:<-])/(?:home|root|Users|tmp|work|mnt)/[\w.-]+")
@@ -118,7 +124,7 @@ def test_pure_packages_import_only_what_computes(package: str) -> None:
         for path in PYTHON_FILES
         if path.is_relative_to(ROOT / package)
         for line, name in _imports_of(path)
-        if not _is_allowed(name, PURE_IMPORTS[package])
+        if not _is_allowed(name, PURE_IMPORTS[package] | BOUNDARY_IMPORTS.get(_name(path), set()))
     ]
     assert refused == []
 
