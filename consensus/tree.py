@@ -153,7 +153,7 @@ class BlockTree:
             parent=parent,
             chainwork=parent.chainwork + block_work(bits_to_target(sealed.header.bits)),
             history=parent.history.append(leaf_hash(sealed.hash)),
-            recent_sealers=sealers[len(sealers) - gap :] if gap else (),
+            recent_sealers=sealers[-gap:] if gap else (),
             proved=parent.proved,
         )
 
