@@ -49,11 +49,10 @@ def is_usable(node: BlockNode) -> bool:
 
 
 def has_whole_chain(node: BlockNode, root: BlockNode) -> bool:
-    """Tell whether every block between ``root`` and ``node`` has its body."""
+    """Tell whether ``node`` descends from ``root`` and every block between them has its body."""
     current: BlockNode | None = node
     while current is not None and current is not root:
-        if not current.has_body or current.is_valid:
-            # A valid block's ancestors were connected before it, so they have theirs.
-            return current.has_body
+        if not current.has_body:
+            return False
         current = current.parent
     return current is root
