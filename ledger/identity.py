@@ -163,12 +163,13 @@ class Member:
         if type(lei) is not str or not is_lei(lei):
             raise DecodeError("bad_lei", "not an ISO 17442 identifier with correct check digits")
         role_values = codec.array(roles, "roles", count_max=len(Role))
-        if list(role_values) != sorted(set(role_values)):
+        ordered = tuple(enum_value(Role, role, "role") for role in role_values)
+        if any(a >= b for a, b in pairwise(ordered)):
             raise DecodeError("roles_unsorted", "roles are ascending and distinct")
         return cls(
             legal_name=codec.text(name, limits.LEGAL_NAME_BYTES_MAX, "legal name"),
             lei=lei,
-            roles=tuple(enum_value(Role, role, "role") for role in role_values),
+            roles=ordered,
             sealing_key=codec.fixed_bytes(sealing_key, PUBLIC_KEY_BYTES, "sealing key"),
             certificate=codec.limited_bytes(
                 certificate, limits.CERTIFICATE_BYTES_MAX, "certificate"
