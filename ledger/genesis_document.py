@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import re
 from dataclasses import asdict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,6 +31,9 @@ from ledger.identity import (
     member_id,
 )
 from ledger.parameters import Parameters
+
+_AMOUNT = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+"""Smallest units as text: 2^63 - 1 has 19 digits."""
 
 
 class _Document(BaseModel):
@@ -127,6 +132,7 @@ def parse_genesis(text: str | bytes) -> Genesis:
     """
     try:
         document = GenesisDocument.model_validate_json(text)
+        json.loads(text, object_pairs_hook=_refuse_repeated_key)
         genesis = _genesis(document)
         genesis.validate()
     except ValidationError as error:
@@ -171,7 +177,7 @@ def _genesis(document: GenesisDocument) -> Genesis:
     for what, names in (
         ("member", [entry.id for entry in document.members]),
         ("asset", [entry.code for entry in document.assets]),
-        ("account", [entry.id for entry in document.accounts]),
+        ("account", [entry.id.lower() for entry in document.accounts]),
     ):
         if len(set(names)) != len(names):
             raise InvalidGenesis("repeated_entry", f"the document names a {what} twice")
@@ -196,7 +202,7 @@ def _genesis(document: GenesisDocument) -> Genesis:
             for account, entry in accounts.items()
         },
         balances={
-            account: {asset_code(code): int(n) for code, n in entry.balances.items()}
+            account: {asset_code(code): _amount(n) for code, n in entry.balances.items()}
             for account, entry in accounts.items()
             if entry.balances
         },
@@ -205,6 +211,22 @@ def _genesis(document: GenesisDocument) -> Genesis:
 
 def _key_set_document(keys: KeySet) -> KeySetDocument:
     return KeySetDocument(keys=[key.hex() for key in keys.keys], threshold=keys.threshold)
+
+
+def _refuse_repeated_key(pairs: list[tuple[str, object]]) -> None:
+    """Refuse an object that names a key twice; JSON readers would keep either value."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise InvalidGenesis("repeated_key", f"an object names {name} twice", name=name)
+        seen.add(name)
+
+
+def _amount(text: str) -> int:
+    """Return the amount that a string writes in its one spelling; ``int`` alone takes many."""
+    if not _AMOUNT.fullmatch(text):
+        raise InvalidGenesis("bad_amount", "a balance is written in digits, smallest units")
+    return int(text)
 
 
 def _hex(text: str) -> bytes:
