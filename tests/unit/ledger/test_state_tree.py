@@ -139,3 +139,22 @@ def test_a_value_hash_is_not_taken_for_a_key() -> None:
         index //= FANOUT
     proof = StateProof(bucket=bucket, siblings=siblings)
     proof.verify(root=node, key=CROWD[2], value=None)
+
+
+def test_staging_leaves_the_tree_alone() -> None:
+    """A staged update tells its root; root and proofs change only when it is adopted."""
+    tree, changes = tree_of(ENTRIES), [(KEY, b"new"), (b"more", b"x"), (b"absent", None)]
+    before = tree.root
+    staged = tree.stage(changes)
+    assert tree.root == before != staged.root
+    tree.prove(KEY).verify(root=before, key=KEY, value=VALUE)
+    tree.adopt(staged)
+    assert tree.root == staged.root
+    assert tree.root == tree_of({**ENTRIES, KEY: b"new", b"more": b"x"}).root
+    tree.prove(KEY).verify(root=tree.root, key=KEY, value=b"new")
+
+
+def test_staging_nothing_keeps_the_root() -> None:
+    """An empty batch has the root that there was."""
+    tree = tree_of(ENTRIES)
+    assert tree.stage([]).root == tree.update([]) == tree.root

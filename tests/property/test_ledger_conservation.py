@@ -1,0 +1,142 @@
+"""Money is neither made nor lost: random transactions, good and bad, against a simple model."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from ledger.errors import InvalidTransaction
+from ledger.identity import AssetCode
+from ledger.state import (
+    Delta,
+    Record,
+    StateKey,
+    balance_of,
+    encode_record,
+    next_sequence,
+    supply_of,
+)
+from ledger.state_tree import tree_of
+from ledger.transactions import Actor, SignedTransaction
+from tests.factories import CNY, OPENING_BALANCE, USD, make_network
+from tests.refusals import refuses
+
+NETWORK = make_network(accounts=4)
+NAMES = st.sampled_from(list(NETWORK.holders))
+ASSETS = st.sampled_from([CNY, USD])
+AMOUNTS = st.integers(1, 2 * OPENING_BALANCE)
+LANES = st.integers(0, 15)
+Snapshot = tuple[dict[StateKey, Record], bytes]
+
+
+class Conservation(RuleBasedStateMachine):
+    """Applies random transactions, takes some back, and keeps its own books beside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = NETWORK.state()
+        self.books = {(n, a): OPENING_BALANCE for n in NETWORK.holders for a in (CNY, USD)}
+        self.history: list[tuple[Delta, dict[tuple[str, AssetCode], int], Snapshot]] = []
+
+    def sequence_of(self, name: str, lane: int = 0) -> int:
+        """Return an account's next sequence."""
+        return next_sequence(self.state, Actor(NETWORK.holders[name].id, lane, 0))
+
+    def issuer_sequence_of(self, asset: AssetCode) -> int:
+        """Return the issuer's next sequence."""
+        issuer = NETWORK.genesis.assets[asset].issuer
+        return next_sequence(self.state, Actor(issuer, 0, 0))
+
+    def apply(
+        self, transaction: SignedTransaction, books: dict[tuple[str, AssetCode], int] | None
+    ) -> None:
+        """Apply a transaction that the model allows (``books`` after it) or refuses (None)."""
+        before = dict(self.state.entries), self.state.tree.root
+        if books is None:
+            with refuses(InvalidTransaction, "insufficient_funds"):
+                self.state.apply(transaction)
+            assert (self.state.entries, self.state.tree.root) == before
+            return
+        self.history.append((self.state.apply(transaction), self.books, before))
+        self.books = books
+
+    def moved(
+        self, changes: list[tuple[str, AssetCode, int]]
+    ) -> dict[tuple[str, AssetCode], int] | None:
+        """Return the books after the changes in order, or None if one of them overdraws."""
+        books = dict(self.books)
+        for name, asset, change in changes:
+            books[name, asset] += change
+            if books[name, asset] < 0:
+                return None
+        return books
+
+    @rule(
+        payer=NAMES,
+        legs=st.lists(st.tuples(NAMES, ASSETS, AMOUNTS), min_size=1, max_size=4),
+        lane=LANES,
+    )
+    def transfer(self, payer: str, legs: list[tuple[str, AssetCode, int]], lane: int) -> None:
+        """One account pays several, itself perhaps among them."""
+        changes = []
+        for payee, asset, amount in legs:
+            changes += [(payer, asset, -amount), (payee, asset, amount)]
+        transaction = NETWORK.transfer(
+            *[NETWORK.leg(payer, payee, amount, asset) for payee, asset, amount in legs],
+            lane=lane,
+            sequence=self.sequence_of(payer, lane),
+        )
+        self.apply(transaction, self.moved(changes))
+
+    @rule(name=NAMES, asset=ASSETS, amount=AMOUNTS)
+    def issue(self, name: str, asset: AssetCode, amount: int) -> None:
+        """The issuer creates supply."""
+        transaction = NETWORK.issue(
+            NETWORK.entry(name, amount), asset=asset, sequence=self.issuer_sequence_of(asset)
+        )
+        self.apply(transaction, self.moved([(name, asset, amount)]))
+
+    @rule(name=NAMES, asset=ASSETS, amount=AMOUNTS)
+    def redeem(self, name: str, asset: AssetCode, amount: int) -> None:
+        """The issuer and an account destroy supply."""
+        transaction = NETWORK.redeem(
+            NETWORK.entry(name, amount),
+            asset=asset,
+            sequence=self.issuer_sequence_of(asset),
+            account_sequence=self.sequence_of(name),
+        )
+        self.apply(transaction, self.moved([(name, asset, -amount)]))
+
+    @precondition(lambda self: self.history)
+    @rule(blocks=st.integers(1, 3))
+    def undo(self, blocks: int) -> None:
+        """A reorganisation takes back the last few transactions."""
+        for _ in range(min(blocks, len(self.history))):
+            delta, self.books, before = self.history.pop()
+            self.state.write(delta.inverse())
+            assert (self.state.entries, self.state.tree.root) == before
+
+    @invariant()
+    def balances_are_those_of_the_books(self) -> None:
+        """Every balance is what the model says, and none is negative."""
+        for (name, asset), amount in self.books.items():
+            assert balance_of(self.state, NETWORK.holders[name].id, asset) == amount >= 0
+
+    @invariant()
+    def supply_is_the_sum_of_balances(self) -> None:
+        """What exists of an asset is what the accounts hold."""
+        for asset in (CNY, USD):
+            held = sum(amount for (_, code), amount in self.books.items() if code == asset)
+            assert supply_of(self.state, asset) == held
+
+    def teardown(self) -> None:
+        """The tree that was changed step by step is that of the final state."""
+        entries: dict[bytes, bytes] = {
+            key: encode_record(record) for key, record in self.state.entries.items()
+        }
+        assert tree_of(entries).root == self.state.tree.root
+
+
+TestConservation = Conservation.TestCase
+TestConservation.settings = settings(max_examples=25, stateful_step_count=20)
