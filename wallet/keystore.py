@@ -54,7 +54,7 @@ ENTRY_BYTES_MAX: Final = 16 * 1024
 
 _STORE_FORMAT: Final = "sunlit-keystore/1"
 _ENTRY_FORMAT: Final = "sunlit-key/1"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_NAME = re.compile(r"(?!sun1)[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)  # sun1… is an account id
 _D = TypeVar("_D", bound="_Document")
 
 
@@ -216,18 +216,18 @@ class Keystore:
         """Return the data key; make the store where there is none."""
         if self._data_key is None:
             passphrase = self._ask_passphrase()
-            if not self.exists:
-                self._make_store(passphrase)
-            # Read back even when just made: another process may have been first.
-            self._data_key = self._read_store().unwrap(passphrase)
+            made = None if self.exists else self._make_store(passphrase)
+            self._data_key = made or self._read_store().unwrap(passphrase)
         return self._data_key
 
-    def _make_store(self, passphrase: str) -> None:
-        content = _store_bytes(os.urandom(DATA_KEY_BYTES), passphrase)
+    def _make_store(self, passphrase: str) -> bytes | None:
+        """Make the store and return its data key; None if another process was first."""
+        data_key = os.urandom(DATA_KEY_BYTES)
         try:
-            write_private(self._store_file, content, replace=False)
+            write_private(self._store_file, _store_bytes(data_key, passphrase), replace=False)
         except FileExistsError:
-            return
+            return None
+        return data_key
 
     def _read_store(self) -> _StoreDocument:
         content = read_private(self._store_file, bytes_max=ENTRY_BYTES_MAX)
@@ -274,7 +274,9 @@ class Keystore:
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            detail = f"{name!r} is no key name: use a-z, 0-9, _ and -, at most 64 characters"
+            detail = (
+                f"{name!r} is no key name: use a-z, 0-9, _ and -, at most 64 characters, not sun1…"
+            )
             raise KeystoreError("bad_key_name", detail, name=name)
         return self._directory / f"{name}.json"
 

@@ -1,0 +1,70 @@
+"""``sunlit audit``: the regulator's commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(cls=ErrorReportingGroup)
+def audit() -> None:
+    r"""The regulator's view: the stream of final blocks, and proofs checked offline.
+
+    \b
+    Example:
+      sunlit audit stream --from 0 --follow --json
+    """
+
+
+@audit.command()
+@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True,
+              metavar="HEIGHT", help="First block.")  # fmt: skip
+@click.option("--follow", is_flag=True, help="Go on with new blocks as they become final.")
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def stream(session: Session, /, **asked: Any) -> None:
+    r"""Print final blocks in order, each once and each the child of the one before.
+
+    The stream survives interruptions and goes on where it stopped. With --json each line is one
+    block with its transactions' bodies.
+
+    \b
+    Example:
+      sunlit audit stream --from 1 --follow --json > blocks.ndjson
+    """
+    from auditor.stream import print_stream  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(print_stream(session, **asked))
+
+
+@audit.command()
+@click.argument("file", type=_FILE)
+@click.option("--genesis", "genesis_file", type=_FILE, help="Genesis document to trust.")
+@click.option("--genesis-hash", metavar="HEX", help="Genesis hash to trust.")
+@click.option(
+    "--trust-bundle-genesis",
+    is_flag=True,
+    help="Rest on the genesis in the file itself: shows that it is consistent, not whose it is.",
+)
+@home_options
+def verify(session: Session, /, **asked: Any) -> None:
+    r"""Check an evidence bundle offline: signatures, inclusion, finality.
+
+    The proof rests on a genesis hash that you trust: --genesis-hash, the document of --genesis, or
+    the profile of this home.
+
+    \b
+    Example:
+      sunlit audit verify payment.json --genesis-hash 3f9a…
+    """
+    if asked["trust_bundle_genesis"] and (asked["genesis_file"] or asked["genesis_hash"]):
+        raise click.UsageError("--trust-bundle-genesis is for when there is nothing else to trust")
+    from auditor.verification import verify_file  # noqa: PLC0415 - imports pydantic
+
+    verify_file(session, **asked)

@@ -1,0 +1,116 @@
+"""Checking evidence offline, and saying on what the proof rests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from consensus.bundle import VerifiedTransaction
+from ledger.errors import InvalidProof
+from ledger.genesis import Genesis
+from ledger.genesis_document import parse_genesis
+from ledger.hashing import HASH_BYTES, BlockHash
+from ledger.kinds import leg_count
+from ledger.limits import GENESIS_BYTES_MAX
+from wallet.console import Session
+from wallet.errors import InvalidRequest
+from wallet.evidence import check_bundle, genesis_of, load_bundle
+from wallet.profile import load_profile, profile_path
+
+
+def verify_file(
+    session: Session,
+    *,
+    file: Path,
+    genesis_file: Path | None,
+    genesis_hash: str | None,
+    trust_bundle_genesis: bool,
+) -> None:
+    """Check a bundle and show what it proves.
+
+    Raises:
+        InvalidProof, DecodeError, InvalidGenesis: it proves nothing.
+        InvalidRequest: ``no_trust_anchor``, ``bad_genesis_hash`` or ``anchors_differ``.
+    """
+    document = load_bundle(file)
+    trusted = None if genesis_file is None else _read_genesis(genesis_file)
+    genesis = trusted or genesis_of(document)
+    if trust_bundle_genesis:
+        anchor, source = genesis.header().hash, "the bundle itself, which proves no chain"
+    else:
+        anchor, source = trust_anchor(session.home, trusted, genesis_hash)
+    proved = check_bundle(document, genesis=genesis, anchor=anchor)
+    result = _document(proved, genesis, source)
+    session.show(result, _lines(result))
+
+
+def trust_anchor(
+    home: Path, trusted: Genesis | None, genesis_hash: str | None
+) -> tuple[BlockHash, str]:
+    """Return the genesis hash to rest on, and where it is from.
+
+    Raises:
+        InvalidRequest: ``no_trust_anchor``, ``bad_genesis_hash`` or ``anchors_differ``.
+    """
+    if genesis_hash is not None:
+        anchor = _hash(genesis_hash)
+        if trusted is not None and trusted.header().hash != anchor:
+            detail = "--genesis and --genesis-hash name two chains"
+            raise InvalidRequest("anchors_differ", detail, genesis_hash=genesis_hash)
+        return anchor, "--genesis-hash"
+    if trusted is not None:
+        return trusted.header().hash, "--genesis"
+    if profile_path(home).exists():
+        return load_profile(home).genesis_hash, "this home's profile"
+    detail = "nothing to rest on: give --genesis-hash or --genesis, or use a home with a profile"
+    raise InvalidRequest("no_trust_anchor", detail)
+
+
+def _read_genesis(path: Path) -> Genesis:
+    with path.open("rb") as file:
+        text = file.read(GENESIS_BYTES_MAX + 1)
+    if len(text) > GENESIS_BYTES_MAX:
+        raise InvalidProof("genesis_too_large", f"{path} is larger than {GENESIS_BYTES_MAX} bytes")
+    return parse_genesis(text)
+
+
+def _hash(text: str) -> BlockHash:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != HASH_BYTES:
+        detail = f"a genesis hash is {HASH_BYTES * 2} hexadecimal digits"
+        raise InvalidRequest("bad_genesis_hash", detail, text=text[:80])
+    return BlockHash(value)
+
+
+def _document(proved: VerifiedTransaction, genesis: Genesis, source: str) -> dict[str, Any]:
+    header = proved.sealed.header
+    return {
+        "verified": True,
+        "txid": proved.transaction.txid.hex(),
+        "kind": proved.transaction.body.kind.name.lower(),
+        "legs": leg_count(proved.transaction.body.effect),
+        "reference": proved.transaction.body.reference,
+        "height": header.height,
+        "index": proved.index,
+        "block_hash": proved.sealed.hash.hex(),
+        "finalized_height": proved.finalized.header.height,
+        "voters": list(proved.voters),
+        "chain_id": genesis.chain_id,
+        "genesis_hash": genesis.header().hash.hex(),
+        "trust_anchor": source,
+    }
+
+
+def _lines(result: Mapping[str, Any]) -> list[str]:
+    voters = ", ".join(result["voters"])
+    return [
+        f"transaction {result['txid']} ({result['kind']}) is in the chain and final",
+        f"  in block {result['height']} ({result['block_hash']}), place {result['index']}",
+        f"  final by the votes of {voters} for block {result['finalized_height']}",
+        f"  on chain {result['chain_id']}, genesis {result['genesis_hash']}",
+        f"  which is trusted from {result['trust_anchor']}",
+    ]

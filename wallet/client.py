@@ -1,0 +1,363 @@
+"""The node's HTTP API as typed calls (``docs/api``; errors by RFC 9457).
+
+Every call may be repeated safely: reads change nothing, and a node knows a signed transaction by
+its bytes. So connection faults, 429 and 503 are retried with growing pauses until the attempts
+are spent; what the node refused is raised as `ApiError` at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from ledger import codec
+from wallet.errors import ApiError, InvalidRequest, NodeUnreachable
+from wallet.tokens import TokenSource
+
+Json = dict[str, Any]
+
+CONNECT_TIMEOUT_S: Final = 5.0
+REQUEST_TIMEOUT_S: Final = 30.0
+STREAM_SILENCE_S: Final = 45.0
+"""A stream that says nothing this long is dead: nodes comment every 15 s."""
+
+ATTEMPTS_MAX: Final = 5
+PAUSE_S: Final = 0.2
+"""Pause after the first failed attempt, seconds; it doubles after each."""
+PAUSE_S_MAX: Final = 10.0
+"""Longest pause that the client makes, even when ``Retry-After`` asks for more, seconds."""
+
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Largest answer that is read, bytes: an evidence bundle with a large genesis document."""
+
+PAGE_ITEMS_MAX: Final = 1_000
+
+_RETRIED_STATUSES: Final = frozenset({429, 503})
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost."})
+
+
+class NodeClient:
+    """A session with one node.
+
+    async with NodeClient("http://127.0.0.1:8101") as node:
+        status = await node.status()
+    """
+
+    def __init__(self, url: str, *, tokens: TokenSource | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._tokens: TokenSource | None = None
+        self._session: aiohttp.ClientSession | None = None
+        if tokens is not None:
+            self.authenticate(tokens)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+            headers={"User-Agent": "sunlit-wallet"},
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def authenticate(self, tokens: TokenSource) -> None:
+        """Send these tokens from now on.
+
+        Raises:
+            InvalidRequest: ``plain_http``: a token would cross a network in clear.
+        """
+        if not is_private_channel(self.url):
+            detail = f"{self.url} is plain HTTP and not this machine: a token would be readable"
+            raise InvalidRequest("plain_http", detail, url=self.url)
+        self._tokens = tokens
+
+    # --- Open ---------------------------------------------------------------------------------
+
+    async def is_ready(self) -> bool:
+        """Tell whether the node says that it is ready; one attempt."""
+        try:
+            async with self._answer("GET", "/readyz"):
+                return True
+        except (ApiError, NodeUnreachable):
+            return False
+
+    async def health(self) -> Json:
+        """Return ``/healthz``."""
+        return await self._json("GET", "/healthz")
+
+    async def metrics(self) -> str:
+        """Return the Prometheus text of ``/metrics``."""
+        return (await self._call("GET", "/metrics")).decode()
+
+    async def status(self) -> Json:
+        """Return ``/v1/status``: chain, head, final block, finality."""
+        return await self._json("GET", "/v1/status")
+
+    async def block(self, reference: str | int) -> Json:
+        """Return a block by height, hash in hex, ``head`` or ``finalized``."""
+        return await self._json("GET", f"/v1/blocks/{reference}")
+
+    async def blocks(self, first: int, last: int) -> AsyncIterator[Json]:
+        """Yield the blocks of an inclusive range of heights."""
+        async for block in self._pages("/v1/blocks", {"from": str(first), "to": str(last)}):
+            yield block
+
+    async def members(self) -> list[Json]:
+        """Return the register of members at the head."""
+        return [member async for member in self._pages("/v1/members", {"state": "head"})]
+
+    async def assets(self) -> list[Json]:
+        """Return all assets."""
+        return [asset async for asset in self._pages("/v1/assets", {})]
+
+    # --- Transactions -------------------------------------------------------------------------
+
+    async def submit(self, raw: bytes) -> Json:
+        """Hand over a signed transaction; return its txid and status, durable at the node."""
+        return await self._json("POST", "/v1/transactions", body=raw)
+
+    async def submit_batch(self, raws: Sequence[bytes]) -> list[Json]:
+        """Hand over several signed transactions; return one result each, in order."""
+        body = codec.encode(tuple(raws))
+        answer = await self._call("POST", "/v1/transactions/batch", body=body)
+        results = _parsed(answer)
+        items = results.get("results") if isinstance(results, dict) else results
+        if not isinstance(items, list) or len(items) != len(raws):
+            raise _bad_answer("a batch has one result for each transaction")
+        return items
+
+    async def transaction(self, txid: str) -> Json:
+        """Return a transaction's status, and its body for those who may see it."""
+        return await self._json("GET", f"/v1/transactions/{txid}")
+
+    async def proof(self, txid: str) -> Json:
+        """Return a final transaction's evidence bundle."""
+        return await self._json("GET", f"/v1/transactions/{txid}/proof")
+
+    # --- Accounts -----------------------------------------------------------------------------
+
+    async def account(self, account: str, *, state: str = "finalized") -> Json:
+        """Return an account at the ``finalized`` block or the ``head``."""
+        return await self._json("GET", f"/v1/accounts/{account}", query={"state": state})
+
+    async def account_history(self, account: str) -> AsyncIterator[Json]:
+        """Yield what happened to an account, in the node's order."""
+        async for item in self._pages(f"/v1/accounts/{account}/history", {}):
+            yield item
+
+    async def account_proof(self, account: str) -> Json:
+        """Return the evidence bundle of an account's state."""
+        return await self._json("GET", f"/v1/accounts/{account}/proof")
+
+    # --- Audit --------------------------------------------------------------------------------
+
+    async def audit_transactions(self, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """Yield transactions by ``account, asset, kind, min_amount, since, until``."""
+        async for item in self._pages("/v1/audit/transactions", query):
+            yield item
+
+    async def audit_supply(self) -> Json:
+        """Return each asset's supply."""
+        return await self._json("GET", "/v1/audit/supply")
+
+    async def audit_members(self) -> Json:
+        """Return the members as a regulator sees them."""
+        return await self._json("GET", "/v1/audit/members")
+
+    async def audit_evidence(self) -> Json:
+        """Return the evidence against members."""
+        return await self._json("GET", "/v1/audit/evidence")
+
+    @asynccontextmanager
+    async def audit_block_events(
+        self, query: Mapping[str, str], *, last_event_id: str | None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the audit stream of blocks once; give its bytes as they come (Server-Sent Events).
+
+        Raises:
+            ApiError: the node refused.
+            NodeUnreachable: no connection, or it broke.
+        """
+        headers = {"Accept": "text/event-stream"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
+        time_limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=STREAM_SILENCE_S
+        )
+        async with self._answer(
+            "GET", "/v1/audit/blocks", query=query, headers=headers, time_limits=time_limits
+        ) as answer:
+            yield answer.content.iter_any()
+
+    # --- How ----------------------------------------------------------------------------------
+
+    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """Yield the items of all pages of a list."""
+        query = {**query, "limit": str(PAGE_ITEMS_MAX)}
+        while True:
+            page = await self._json("GET", path, query=query)
+            items = page.get("items")
+            if not isinstance(items, list):
+                raise _bad_answer(f"{path} is no list")
+            for item in items:
+                yield item
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+            query = {**query, "cursor": str(cursor)}
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Json:
+        document = _parsed(await self._call(method, path, query=query, body=body))
+        if not isinstance(document, dict):
+            raise _bad_answer(f"{path} is no JSON object")
+        return document
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """Return the answer's body, trying again where that may help."""
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                async with self._answer(method, path, query=query, body=body) as answer:
+                    return await _limited_body(answer)
+            except (ApiError, NodeUnreachable) as error:
+                if attempt == ATTEMPTS_MAX or not _is_passing(error):
+                    raise
+                await asyncio.sleep(pause_before_retry_s(attempt, error))
+        raise AssertionError("the last attempt returns or raises")
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        time_limits: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request; give the answer if it is a success."""
+        if self._session is None:
+            raise RuntimeError("NodeClient is used inside `async with`")
+        sent = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            sent["Content-Type"] = "application/msgpack"
+        if self._tokens is not None:
+            sent["Authorization"] = f"Bearer {self._tokens.current().text}"
+        try:
+            async with self._session.request(
+                method,
+                self.url + path,
+                params=query,
+                data=body,
+                headers=sent,
+                timeout=time_limits or self._session.timeout,
+                allow_redirects=False,  # a redirect would carry the token to another host
+            ) as answer:
+                if not 200 <= answer.status < 300:
+                    raise _problem(answer, await _limited_body(answer))
+                yield answer
+        except aiohttp.InvalidURL:
+            raise InvalidRequest("bad_url", f"{self.url} is no URL", url=self.url) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            detail = f"no answer from {self.url}: {reason}"
+            raise NodeUnreachable("node_unreachable", detail, url=self.url) from None
+
+
+def is_private_channel(url: str) -> bool:
+    """Tell whether nobody on a network can read what is sent: TLS, or this machine's loopback."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return True
+    host = parts.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOOPBACK_NAMES
+
+
+def pause_before_retry_s(attempt: int, error: ApiError | NodeUnreachable | None = None) -> float:
+    """Return how long to wait after the nth failed attempt, seconds.
+
+    ``Retry-After`` is obeyed up to `PAUSE_S_MAX`; else the pause doubles, and is jittered so that
+    clients which failed together do not return together.
+    """
+    asked = error.fields.get("retry_after_s") if error is not None else None
+    if isinstance(asked, int):
+        return float(min(asked, PAUSE_S_MAX))
+    longest = min(PAUSE_S * float(1 << (attempt - 1)), PAUSE_S_MAX)
+    return longest * (0.5 + secrets.randbelow(1_000) / 2_000)
+
+
+def _is_passing(error: ApiError | NodeUnreachable) -> bool:
+    return isinstance(error, NodeUnreachable) or error.status in _RETRIED_STATUSES
+
+
+async def _limited_body(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES_MAX:
+            raise _bad_answer(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
+    return bytes(body)
+
+
+def _problem(answer: aiohttp.ClientResponse, body: bytes) -> ApiError:
+    """Return the error of a problem document (RFC 9457), or of a bare status without one."""
+    code, detail = f"http_{answer.status}", answer.reason or "refused"
+    fields: Json = {}
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        code = str(document.get("code", code))
+        detail = str(document.get("detail") or document.get("title") or detail)
+        for fault in document.get("errors") or ():
+            if isinstance(fault, dict):
+                detail += f"; {fault.get('pointer', '')}: {fault.get('message', '')}"
+    retry_after = answer.headers.get("Retry-After", "")
+    if retry_after.isascii() and retry_after.isdecimal():
+        fields["retry_after_s"] = int(retry_after)
+    return ApiError(code, detail, status=answer.status, **fields)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise _bad_answer("the answer is not JSON") from None
+
+
+def _bad_answer(why: str) -> ApiError:
+    return ApiError("bad_answer", why, status=200)

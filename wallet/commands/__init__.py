@@ -1,0 +1,1 @@
+"""The commands of ``sunlit wallet``, by what they are about."""
