@@ -20,8 +20,12 @@ from ledger.identity import MemberId
 
 VOTES_PER_MEMBER_MAX = 1_024
 """Most votes of one member kept for evidence and for its own recovery, newest last."""
+CERTIFIED_HEIGHTS_KEPT = 1_024
+"""Heights below the last final block whose certificate is kept, to know one that contradicts it."""
 LINKS_PER_MEMBER_MAX = 256
-"""Most links above the final block that one member's votes are counted on."""
+"""Most links above the final block that one member's votes are counted on: those with the highest
+targets, so that a long stall, in which each head gets a vote, does not silence the votes after it,
+and that what is counted does not depend on the order of arrival."""
 
 
 class ConflictingCertificates(Exception):
@@ -33,7 +37,7 @@ class ConflictingCertificates(Exception):
     def __init__(self, first: Certificate | None, second: Certificate) -> None:
         overlap = (
             sorted({m for m, _ in first.signatures} & {m for m, _ in second.signatures})
-            if (first)
+            if first
             else []
         )
         super().__init__(f"conflicting certificates; in both: {', '.join(overlap) or 'nobody'}")
@@ -50,6 +54,8 @@ class FinalityChange:
     """Certificates of newly justified checkpoints, in order."""
     finalized: Certificate | None = None
     """Certificate whose consecutive link made its source the last final block, if it moved."""
+    evidence: list[Evidence] = field(default_factory=list)
+    """Conflicts of the votes inside certificates with votes heard before."""
 
 
 class FinalityTally:
@@ -65,6 +71,7 @@ class FinalityTally:
         self._links: dict[Vote, dict[MemberId, bytes]] = {}
         self._quorums: dict[Vote, Certificate] = {}
         self._history: dict[MemberId, deque[SignedVote]] = {}
+        self._evidence: list[Evidence] = []
 
     @property
     def highest_justified(self) -> Checkpoint:
@@ -79,6 +86,14 @@ class FinalityTally:
     def votes_of(self, member: MemberId) -> tuple[SignedVote, ...]:
         """Return the votes of a member that were heard, oldest first, the last 1,024 at most."""
         return tuple(self._history.get(member, ()))
+
+    def open_votes(self) -> tuple[SignedVote, ...]:
+        """Return the votes heard on links above the last final block."""
+        return tuple(
+            SignedVote(member=member, vote=vote, signature=signature)
+            for vote, voters in self._links.items()
+            for member, signature in sorted(voters.items())
+        )
 
     def knows(self, vote: SignedVote) -> bool:
         """Tell whether this very vote was counted already."""
@@ -107,35 +122,56 @@ class FinalityTally:
             raise InvalidProof(
                 "bad_vote_signature", f"{vote.member} did not sign", member=vote.member
             )
-        history = self._history.setdefault(vote.member, deque(maxlen=VOTES_PER_MEMBER_MAX))
-        evidence = find_evidence(vote, history)
-        history.append(vote)
         if vote.vote.target.height > self.final.height:
             self._count(vote)
+        return self._remember(vote)
+
+    def _remember(self, vote: SignedVote) -> Evidence | None:
+        """Keep a vote for later comparison; return evidence that it forms with an earlier one."""
+        history = self._history.setdefault(vote.member, deque(maxlen=VOTES_PER_MEMBER_MAX))
+        if vote in history:
+            return None
+        evidence = find_evidence(vote, history)
+        history.append(vote)
         return evidence
 
     def _count(self, vote: SignedVote) -> None:
-        if sum(vote.member in voters for voters in self._links.values()) >= LINKS_PER_MEMBER_MAX:
-            return
         voters = self._links.setdefault(vote.vote, {})
         voters[vote.member] = vote.signature
+        self._drop_surplus_link(vote.member)
         if len(voters) >= self._rules.sealers.quorum and vote.vote not in self._quorums:
             self._quorums[vote.vote] = Certificate(
                 vote=vote.vote, signatures=tuple(sorted(voters.items()))
             )
 
+    def _drop_surplus_link(self, member: MemberId) -> None:
+        links = [link for link, voters in self._links.items() if member in voters]
+        if len(links) <= LINKS_PER_MEMBER_MAX:
+            return
+        lowest = min(links, key=lambda link: (link.target, link.source))
+        del self._links[lowest][member]
+        if not self._links[lowest]:
+            del self._links[lowest]
+
     def add_certificate(self, certificate: Certificate) -> None:
-        """Count a certificate that was validated; its voters' votes enter the evidence history."""
-        if certificate.vote.target.height > self.final.height:
-            self._quorums.setdefault(certificate.vote, certificate)
+        """Count a certificate that was validated; its votes enter the evidence history.
+
+        One at or below the last final block is taken too: it may contradict what is final, which
+        ``advance`` then says, as it reports any evidence that the votes form.
+        """
+        self._quorums.setdefault(certificate.vote, certificate)
         for vote in certificate.votes():
-            history = self._history.setdefault(vote.member, deque(maxlen=VOTES_PER_MEMBER_MAX))
-            if vote not in history:
-                history.append(vote)
+            evidence = self._remember(vote)
+            if evidence is not None:
+                self._evidence.append(evidence)
 
     def wanted(self, tree: BlockTree) -> list[BlockHash]:
         """Return the targets of quorums whose block is not here: they must be fetched."""
-        return [v.target.hash for v in self._quorums if v.target.hash not in tree]
+        return [
+            vote.target.hash
+            for vote in self._quorums
+            if vote.target.height > self.final.height and vote.target.hash not in tree
+        ]
 
     def advance(self, tree: BlockTree) -> FinalityChange:
         """Justify and finalize whatever the quorums and the known blocks allow.
@@ -143,7 +179,8 @@ class FinalityTally:
         Raises:
             ConflictingCertificates: quorums contradict each other.
         """
-        change = FinalityChange()
+        change = FinalityChange(evidence=self._evidence)
+        self._evidence = []
         progress = True
         while progress:
             progress = False
@@ -161,13 +198,12 @@ class FinalityTally:
         self, vote: Vote, certificate: Certificate, tree: BlockTree, change: FinalityChange
     ) -> bool:
         """Apply one quorum link; tell whether it is dealt with."""
-        source_justified = vote.source.hash in self.justified
-        target = tree.find(vote.target)
+        self._refuse_conflict(vote, certificate)
         if vote.target.height <= self.final.height:
             return True
-        if not source_justified:
+        if vote.source.hash not in self.justified:
             return False
-        self._refuse_conflict(vote, certificate)
+        target = tree.find(vote.target)
         if target is None:
             return False
         source = target.ancestor(vote.source.height)
@@ -182,6 +218,8 @@ class FinalityTally:
         return True
 
     def _refuse_conflict(self, vote: Vote, certificate: Certificate) -> None:
+        # Whether the source is justified does not matter: two quorums for different targets at one
+        # height share voters who voted twice, and on the other side of a split it is justified.
         held = self._by_height.get(vote.target.height)
         if held is not None and held[0] != vote.target.hash:
             raise ConflictingCertificates(held[1], certificate)
@@ -195,11 +233,12 @@ class FinalityTally:
             change.justified.append(certificate)
 
     def _prune(self) -> None:
-        """Forget what lies below the last final block; evidence history stays."""
+        """Forget what lies below the last final block, but for evidence and recent certificates."""
         floor = self.final.height
         for height in [h for h in self._by_height if h < floor]:
-            block_hash, _ = self._by_height.pop(height)
-            self.justified.pop(block_hash, None)
+            self.justified.pop(self._by_height[height][0], None)
+            if height < floor - CERTIFIED_HEIGHTS_KEPT:
+                del self._by_height[height]
         for vote in [v for v in self._links if v.target.height <= floor]:
             del self._links[vote]
         for vote in [v for v in self._quorums if v.target.height <= floor]:

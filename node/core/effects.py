@@ -1,5 +1,7 @@
-"""What the engine wishes done. The shell runs the effects of one call in their order, all writes
-durable before anything is published, and that before anything is sent, and before the next call.
+"""What the engine wishes done.
+
+The shell runs the effects of one call in their order: all writes are durable before anything is
+published, and that before anything is sent, and all of it before the next call.
 
     writes     StoreBlock, CommitChain, StoreCertificate, StoreFinality, StoreEvidence,
                LogTransactions, RetireTransactions, RecordVote, StopVoting

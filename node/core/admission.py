@@ -1,0 +1,249 @@
+"""Admission: from submitted bytes to the durable mempool, and the answer to whoever submitted.
+
+Cheap checks come first, signatures next and off the engine, the state once more after that, since
+it may have moved meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ledger.errors import DecodeError, InvalidTransaction, LedgerError
+from ledger.hashing import TxId
+from ledger.identity import MemberId
+from ledger.transactions import SignedTransaction, decode_transaction
+from ledger.transition import signature_items
+from node.core import limits
+from node.core.chain import Chain
+from node.core.effects import (
+    Effect,
+    LogTransactions,
+    Note,
+    Reply,
+    SubmissionOutcome,
+    TransactionStatus,
+    VerifySignatures,
+)
+from node.core.mempool import Mempool
+from node.core.peers import Peer, PeerMisbehaved, Peers
+from node.core.ports import Environment
+from node.core.relay import Relay
+from node.core.sealing import Sealing
+from node.core.verdicts import VerdictCache
+
+
+@dataclass(slots=True, kw_only=True)
+class _Request:
+    """A client's submission; answered when the last outcome is known."""
+
+    request_id: int
+    outcomes: list[SubmissionOutcome | None]
+    open_count: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Check:
+    """A transaction whose signatures are being verified."""
+
+    transaction: SignedTransaction
+    source: MemberId | None
+    waiting: list[tuple[_Request, int]] = field(default_factory=list)
+
+
+class Admission:
+    """Transactions on their way into the mempool."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        chain: Chain,
+        mempool: Mempool,
+        relay: Relay,
+        peers: Peers,
+        sealing: Sealing,
+        verdicts: VerdictCache,
+    ) -> None:
+        self._environment = environment
+        self._store = environment.store
+        self._chain = chain
+        self._mempool = mempool
+        self._relay = relay
+        self._peers = peers
+        self._sealing = sealing
+        self._verdicts = verdicts
+        self._checks: dict[TxId, _Check] = {}
+        self._jobs: dict[int, list[_Check]] = {}
+
+    def submit(self, request_id: int, raws: tuple[bytes, ...], job_id: int) -> Iterable[Effect]:
+        """Take a client's transactions; the reply follows when all are decided."""
+        request = _Request(request_id=request_id, outcomes=[None] * len(raws), open_count=len(raws))
+        checks: list[_Check] = []
+        for index, raw in enumerate(raws):
+            outcome = self._screen(raw, request, index, checks)
+            if outcome is not None:
+                yield from self._answer(request, index, outcome)
+        if not raws:
+            yield Reply(request_id=request_id, outcomes=())
+        yield from self._verify(job_id, checks)
+
+    def _screen(
+        self, raw: bytes, request: _Request, index: int, checks: list[_Check]
+    ) -> SubmissionOutcome | None:
+        """Return the outcome where no signature need be looked at; else queue the check."""
+        try:
+            transaction = decode_transaction(raw)
+        except DecodeError as error:
+            return refusal(None, error)
+        txid = transaction.txid
+        known = self.status(txid)
+        if known is not None:
+            return known
+        running = self._checks.get(txid)
+        if running is not None and running.transaction.raw == raw:
+            running.waiting.append((request, index))
+            return None
+        try:
+            self._check(transaction)
+        except InvalidTransaction as error:
+            return refusal(txid, error)
+        checks.append(self._begin(transaction, source=None, waiting=[(request, index)]))
+        return None
+
+    def receive(self, peer: Peer, raws: tuple[bytes, ...], job_id: int) -> Iterable[Effect]:
+        """Take a peer's transactions.
+
+        Raises:
+            PeerMisbehaved: bytes that are no transaction.
+        """
+        checks: list[_Check] = []
+        for raw in raws:
+            try:
+                transaction = decode_transaction(raw)
+            except DecodeError as error:
+                raise PeerMisbehaved(error.code, error.detail) from None
+            txid = transaction.txid
+            peer.known.add((txid,))
+            if txid in self._checks or self.status(txid) is not None:
+                continue
+            try:
+                self._check(transaction)
+            except InvalidTransaction as error:
+                # Its state may be ahead of ours or behind: refused here, not held against it.
+                yield Note(name="transaction_refused", fields={"code": error.code})
+                continue
+            checks.append(self._begin(transaction, source=peer.member, waiting=[]))
+        yield from self._verify(job_id, checks)
+
+    def _check(self, transaction: SignedTransaction) -> None:
+        if len(self._checks) >= limits.SUBMISSIONS_IN_FLIGHT_MAX:
+            raise InvalidTransaction("mempool_full", "too many signatures are being checked")
+        self._mempool.check(transaction, self._chain, height=self._chain.head.height + 1)
+
+    def _begin(
+        self,
+        transaction: SignedTransaction,
+        *,
+        source: MemberId | None,
+        waiting: list[tuple[_Request, int]],
+    ) -> _Check:
+        check = _Check(transaction=transaction, source=source, waiting=waiting)
+        self._checks[transaction.txid] = check
+        self._relay.begin_check(transaction.txid)
+        return check
+
+    def _verify(self, job_id: int, checks: list[_Check]) -> Iterable[Effect]:
+        if not checks:
+            return
+        self._jobs[job_id] = checks
+        items = [item for check in checks for item in signature_items(check.transaction)]
+        yield VerifySignatures(job_id=job_id, items=tuple(items))
+
+    def verified(self, job_id: int, verdicts: tuple[bool, ...]) -> Iterable[Effect] | None:
+        """Finish the checks of a job; None where the job is not one of admission."""
+        checks = self._jobs.pop(job_id, None)
+        return None if checks is None else self._finish(checks, verdicts)
+
+    def _finish(self, checks: list[_Check], verdicts: tuple[bool, ...]) -> Iterable[Effect]:
+        accepted: list[SignedTransaction] = []
+        answers: list[tuple[_Check, SubmissionOutcome]] = []
+        start = 0
+        for check in checks:
+            transaction = check.transaction
+            end = start + len(transaction.signatures)
+            outcome = self._decide(check, all(verdicts[start:end]))
+            start = end
+            if outcome.is_new:
+                accepted.append(transaction)
+            answers.append((check, outcome))
+        if accepted:
+            yield LogTransactions(transactions=tuple(accepted))
+        for check, outcome in answers:
+            for request, index in check.waiting:
+                yield from self._answer(request, index, outcome)
+            if outcome.code == "invalid_signature" and check.source is not None:
+                # No honest node passes on what it did not verify.
+                yield from self._peers.penalise(check.source, outcome.code, limits.SCORE_MAX)
+
+    def _decide(self, check: _Check, are_good: bool) -> SubmissionOutcome:
+        transaction = check.transaction
+        txid = transaction.txid
+        del self._checks[txid]
+        self._relay.end_check(txid)
+        if not are_good:
+            error = InvalidTransaction("invalid_signature", "a signature does not hold")
+            return refusal(txid, error)
+        self._verdicts.remember(signature_items(transaction))
+        known = self.status(txid)
+        if known is not None:
+            return known
+        try:
+            self._mempool.check(transaction, self._chain, height=self._chain.head.height + 1)
+        except InvalidTransaction as error:
+            return refusal(txid, error)
+        self.admit(transaction, source=check.source)
+        return SubmissionOutcome(txid=txid, status=TransactionStatus.PENDING, is_new=True)
+
+    def admit(self, transaction: SignedTransaction, *, source: MemberId | None) -> None:
+        """Put a checked transaction into the mempool, offer it to the template, announce it."""
+        self._sealing.offer(self._mempool.add(transaction, self._chain))
+        self._relay.announce(transaction.txid, source=source)
+
+    def readmit(self, transactions: Iterable[SignedTransaction]) -> None:
+        """Put back transactions of disconnected blocks, or of the log at start, if still valid."""
+        for transaction in transactions:
+            if transaction.txid in self._mempool:
+                continue
+            try:
+                self._check(transaction)
+            except InvalidTransaction:
+                continue
+            self.admit(transaction, source=None)
+
+    def status(self, txid: TxId) -> SubmissionOutcome | None:
+        """Return where a known transaction stands, or None for an unknown one."""
+        if txid in self._mempool:
+            return SubmissionOutcome(txid=txid, status=TransactionStatus.PENDING)
+        location = self._store.location(txid)
+        if location is not None:
+            is_final = location[0] <= self._chain.tree.root.height
+            status = TransactionStatus.FINAL if is_final else TransactionStatus.INCLUDED
+            return SubmissionOutcome(txid=txid, status=status)
+        retired = self._store.retirement(txid)
+        if retired is not None:
+            return SubmissionOutcome(txid=txid, status=retired.status, code=retired.code)
+        return None
+
+    def _answer(
+        self, request: _Request, index: int, outcome: SubmissionOutcome
+    ) -> Iterable[Effect]:
+        request.outcomes[index] = outcome
+        request.open_count -= 1
+        if request.open_count == 0:
+            decided = tuple(o for o in request.outcomes if o is not None)
+            yield Reply(request_id=request.request_id, outcomes=decided)
+
+
+def refusal(txid: TxId | None, error: LedgerError) -> SubmissionOutcome:
+    """Return the outcome of a refused transaction."""
+    return SubmissionOutcome(txid=txid, status=None, code=error.code, detail=error.detail)

@@ -1,0 +1,201 @@
+"""Finality at this node: the tally it counts in, the votes it casts, the journal that allows them.
+
+After a start no vote leaves before q - 1 other members told which votes of ours they heard: if the
+data under us was restored or the key copied, one of them is missing from the journal, and the key
+stops for good instead of voting twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consensus.finality import FinalityTally
+from consensus.tree import BlockTree
+from consensus.votes import SignedVote
+from consensus.voting import VOTE_ROUND_TRIPS, VoteJournal, Voter
+from ledger.errors import InvalidProof
+from ledger.identity import MemberId
+from node.core import limits
+from node.core.chain import Chain
+from node.core.effects import Effect, Note, RecordVote, Send, StopVoting, StoreEvidence
+from node.core.messages import GetMemberVotes, Votes, encode_message
+from node.core.peers import Peer, PeerMisbehaved, Peers
+from node.core.ports import Environment
+
+
+class Finality:
+    """Votes heard and votes cast."""
+
+    def __init__(
+        self, environment: Environment, tally: FinalityTally, chain: Chain, peers: Peers
+    ) -> None:
+        self._environment = environment
+        self._rules = environment.rules
+        self._chain = chain
+        self._peers = peers
+        self.tally = tally
+        self.journal = VoteJournal(environment.votes.votes, stopped=environment.votes.is_stopped)
+        self._voter = Voter(environment.rules.sealers.set_id)
+        self._heard_from: set[MemberId] = set()
+        self._asked_ms = 0
+        self._released_ms = 0
+        self._resent_ms = 0
+        self._round_trip_ms = limits.VOTE_ROUND_TRIP_MS_START
+        self.evidence_count = 0
+
+    @property
+    def is_recovered(self) -> bool:
+        """Whether enough members told which votes of ours they heard."""
+        return len(self._heard_from) >= self._rules.sealers.quorum - 1
+
+    @property
+    def is_voting(self) -> bool:
+        """Whether our key casts votes now."""
+        environment = self._environment
+        return (
+            environment.sign is not None
+            and environment.member in self._rules.sealers.keys
+            and not self.journal.stopped
+            and self.is_recovered
+        )
+
+    # --- votes come in -----------------------------------------------------------------------
+
+    def hear(self, votes: Iterable[SignedVote], sender: Peer) -> Iterable[Effect]:
+        """Count votes of a peer; pass on those that are new.
+
+        Raises:
+            PeerMisbehaved: a forged vote, or one of nobody in the set.
+        """
+        fresh: list[SignedVote] = []
+        for vote in votes:
+            if self.tally.knows(vote):
+                continue
+            try:
+                yield from self._count(vote)
+            except InvalidProof as error:
+                raise PeerMisbehaved(error.code, error.detail) from None
+            fresh.append(vote)
+        if fresh:
+            frame = encode_message(Votes(votes=tuple(fresh)))
+            for peer in self._peers.established():
+                if peer is not sender:
+                    yield Send(member=peer.member, frame=frame)
+
+    def _count(self, vote: SignedVote) -> Iterable[Effect]:
+        evidence = self.tally.add(vote, self._environment.verify)
+        if evidence is not None and self.evidence_count < limits.EVIDENCE_MAX:
+            self.evidence_count += 1
+            yield StoreEvidence(evidence=evidence, height=self._chain.head.height)
+            yield Note(
+                name="evidence_found",
+                fields={"member": vote.member, "offence": evidence.offence.value},
+            )
+            # Both votes go to everyone: a peer may have heard only one of them.
+            frame = encode_message(Votes(votes=(evidence.first, evidence.second)))
+            for peer in self._peers.established():
+                yield Send(member=peer.member, frame=frame)
+        if vote.member == self._environment.member:
+            yield from self._recognise(vote)
+
+    def _recognise(self, vote: SignedVote) -> Iterable[Effect]:
+        if not self.journal.stopped and not self.journal.recognises(vote):
+            self.journal.stop()
+            yield StopVoting(vote=vote)
+            yield Note(name="voting_stopped", fields={"target": vote.vote.target.height})
+
+    # --- recovery ----------------------------------------------------------------------------
+
+    def hear_own(self, votes: Iterable[SignedVote], sender: Peer) -> Iterable[Effect]:
+        """Take a member's word on which votes of ours it heard.
+
+        Raises:
+            PeerMisbehaved: a vote that is not ours, or forged.
+        """
+        for vote in votes:
+            if vote.member != self._environment.member:
+                raise PeerMisbehaved("wrong_member_votes", "votes of another member than asked")
+            try:
+                yield from self._count(vote)
+            except InvalidProof as error:
+                raise PeerMisbehaved(error.code, error.detail) from None
+        if sender.member in self._rules.sealers.keys:
+            self._heard_from.add(sender.member)
+
+    def ask(self, now_ms: int) -> Iterable[Effect]:
+        """Ask members that have not told yet; call on every tick."""
+        is_due = now_ms - self._asked_ms >= limits.RECOVERY_ASK_MS
+        if self._environment.sign is None or self.is_recovered or not is_due:
+            return
+        self._asked_ms = now_ms
+        frame = encode_message(GetMemberVotes(member=self._environment.member))
+        for peer in self._peers.established():
+            if peer.member not in self._heard_from:
+                yield Send(member=peer.member, frame=frame)
+
+    def latest_of(self, member: MemberId) -> tuple[SignedVote, ...]:
+        """Return the newest votes of a member, as many as one message may hold."""
+        return self.tally.votes_of(member)[-limits.VOTES_PER_MESSAGE_MAX :]
+
+    # --- votes go out ------------------------------------------------------------------------
+
+    def vote(self, now_ms: int) -> Iterable[Effect]:
+        """Cast the vote that is due, if any; call when head or finality moved, and on ticks."""
+        sign = self._environment.sign
+        if sign is None or not self.is_voting:
+            return
+        interval_ms = self._rules.parameters.target_block_ms
+        chosen = self._voter.choose(
+            self._chain.head,
+            self.tally.justified,
+            now_ms=now_ms,
+            patience_ms=interval_ms + VOTE_ROUND_TRIPS * self._round_trip_ms,
+        )
+        latest = self.journal.latest
+        if chosen is None or (latest is not None and latest.vote == chosen):
+            return
+        if self.journal.refusal(chosen) is not None:
+            return
+        vote = SignedVote(
+            member=self._environment.member,
+            vote=chosen,
+            signature=sign(chosen.message(self._rules.genesis_hash)),
+        )
+        self.journal.record(vote)
+        self._released_ms = self._resent_ms = now_ms
+        yield RecordVote(vote=vote)
+        yield from self._count(vote)
+        yield from self._broadcast(vote)
+
+    def resend(self, now_ms: int) -> Iterable[Effect]:
+        """Send our latest vote again while its target is not justified: messages get lost."""
+        latest = self.journal.latest
+        wait_ms = max(2 * self._round_trip_ms, self._rules.parameters.target_block_ms)
+        if (
+            latest is None
+            or not self.is_voting
+            or now_ms - self._resent_ms < wait_ms
+            or latest.vote.target.height <= self.tally.final.height
+            or latest.vote.target.hash in self.tally.justified
+        ):
+            return
+        self._resent_ms = now_ms
+        yield from self._broadcast(latest)
+
+    def _broadcast(self, vote: SignedVote) -> Iterable[Effect]:
+        frame = encode_message(Votes(votes=(vote,)))
+        for peer in self._peers.established():
+            yield Send(member=peer.member, frame=frame)
+
+    def measure(self, tree: BlockTree, now_ms: int) -> None:
+        """Learn the round trip of votes when the target of our latest one was justified."""
+        latest = self.journal.latest
+        if latest is None or not self._released_ms:
+            return
+        if latest.vote.target.hash in self.tally.justified and tree.find(latest.vote.target):
+            measured = now_ms - self._released_ms
+            smoothed = (7 * self._round_trip_ms + measured) // 8
+            self._round_trip_ms = min(
+                max(smoothed, limits.VOTE_ROUND_TRIP_MS_MIN), limits.VOTE_ROUND_TRIP_MS_MAX
+            )
+            self._released_ms = 0

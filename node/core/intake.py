@@ -1,0 +1,122 @@
+"""Block intake: from a block's bytes, or our own solved template, to an accepted body.
+
+The header is placed first (work, rules, seal), then the body is held against it, then signatures
+that were not verified before are, off the engine. A body that its header does not commit to says
+nothing about the header; a bad transaction that it does commit to condemns it for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from consensus.tree import BlockNode
+from ledger.blocks import Block, decode_block, validate_body
+from ledger.hashing import BlockHash
+from ledger.identity import MemberId
+from ledger.transition import signature_items
+from node.core import limits
+from node.core.chain import Chain
+from node.core.effects import Effect, Note, StoreBlock, VerifySignatures
+from node.core.peers import Peer, Peers
+from node.core.ports import Environment
+from node.core.sync import Sync
+from node.core.verdicts import Item, VerdictCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A block whose signatures are being verified."""
+
+    node: BlockNode
+    block: Block
+    items: list[Item]
+    source: MemberId | None
+
+
+class Intake:
+    """Blocks on their way into the tree."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        chain: Chain,
+        sync: Sync,
+        peers: Peers,
+        verdicts: VerdictCache,
+    ) -> None:
+        self._environment = environment
+        self._chain = chain
+        self._sync = sync
+        self._peers = peers
+        self._verdicts = verdicts
+        self._jobs: dict[int, _Job] = {}
+        self._in_check: set[BlockHash] = set()
+
+    def receive(self, peer: Peer, raw: bytes, job_id: int) -> Iterable[Effect]:
+        """Take a block that a peer was asked for.
+
+        Raises:
+            PeerMisbehaved: nobody asked for it.
+            LedgerError: it is malformed, or against the rules.
+        """
+        parameters = self._chain.tree.rules.parameters
+        block = decode_block(raw, bytes_max=parameters.block_bytes_max)
+        if block.hash not in peer.in_flight:
+            # It may have been given up on and come late: worth nothing, and no offence.
+            yield Note(name="block_unasked", fields={"peer": peer.member})
+            return
+        self._sync.on_body(block.hash)
+        node = self._chain.tree.get(block.hash)
+        if node is None:
+            return
+        yield from self._accept(node, block, job_id, peer.member)
+
+    def own(self, block: Block, job_id: int) -> Iterable[Effect]:
+        """Take our own solved block, by the same door.
+
+        Raises:
+            LedgerError: it is against the rules; then our template is at fault.
+        """
+        node = self._chain.accept_header(block.sealed)
+        yield from self._accept(node, block, job_id, None)
+
+    def _accept(
+        self, node: BlockNode, block: Block, job_id: int, source: MemberId | None
+    ) -> Iterable[Effect]:
+        if node.has_body or node.is_invalid or node.hash in self._in_check:
+            return
+        validate_body(block)
+        items = self._verdicts.unknown(
+            item for transaction in block.transactions for item in signature_items(transaction)
+        )
+        job = _Job(node=node, block=block, items=items, source=source)
+        if not items:
+            yield from self._finish(job)
+            return
+        self._in_check.add(node.hash)
+        self._jobs[job_id] = job
+        yield VerifySignatures(job_id=job_id, items=tuple(items))
+
+    def verified(self, job_id: int, verdicts: tuple[bool, ...]) -> Iterable[Effect]:
+        """Finish the block of a verification job, if it is one."""
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return
+        self._in_check.discard(job.node.hash)
+        if not all(verdicts):
+            # tx_root covers the signatures, so the sealer vouched for them: the block is invalid.
+            self._chain.refuse(job.node)
+            self._sync.settle(job.node)
+            yield Note(name="block_refused", fields={"code": "invalid_signature"})
+            if job.source is not None:
+                yield from self._peers.penalise(job.source, "invalid_signature", limits.SCORE_MAX)
+            return
+        self._verdicts.remember(job.items)
+        if self._chain.tree.get(job.node.hash) is job.node:
+            yield from self._finish(job)
+
+    def _finish(self, job: _Job) -> Iterable[Effect]:
+        self._chain.accept_body(job.node, job.block)
+        self._sync.settle(job.node)
+        yield StoreBlock(block=job.block)

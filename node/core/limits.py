@@ -1,0 +1,74 @@
+"""Every limit of the engine, with its unit. Those that consensus depends on are parameters."""
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+# Peers
+SCORE_MAX = 100
+"""Misbehaviour points at which a peer is disconnected and discouraged."""
+DISCOURAGE_MS = 24 * HOUR_MS
+REFUSED_MS = MINUTE_MS
+"""A peer of another version or chain is not dialled again for this long."""
+HELLO_MS_MAX = 10_000
+"""Longest wait for a peer's hello."""
+ORPHANS_PER_PEER_MAX = 64
+"""Blocks held for a peer whose parent is unknown or whose time is in the future; oldest out."""
+
+# Messages
+PROTOCOL_VERSION = 1
+INVENTORY_MAX = 50_000
+"""Most txids in one message."""
+TRANSACTIONS_PER_MESSAGE_MAX = 2_000
+TRANSACTION_MESSAGE_BYTES = 1024 * 1024
+"""Transactions are sent in messages of about this size; one larger transaction travels alone."""
+HEADERS_PER_MESSAGE_MAX = 512
+LOCATOR_MAX = 64
+BLOCKS_PER_REQUEST_MAX = 16
+VOTES_PER_MESSAGE_MAX = 1_024
+
+# Rates
+UNKNOWN_INVENTORY_PER_SECOND_MAX = 50_000
+"""New txids a second that a peer may announce before it scores (threat 13)."""
+SURPLUS_INVENTORY_SCORE = 10
+
+# Synchronisation
+BLOCKS_IN_FLIGHT_PER_PEER_MAX = 16
+STALL_MS_MIN = 2_000
+STALL_MS_MAX = 64_000
+"""A peer that does not deliver is given 2 s, doubling to 64 s, then another is asked."""
+HEADERS_AHEAD_MAX = 4_096
+"""Headers held beyond the connected chain while it catches up, so that a long chain is fetched in
+windows."""
+
+# Mempool
+MEMPOOL_BYTES_MAX = 300 * 1024 * 1024
+MEMPOOL_ACCOUNT_TRANSACTIONS_MAX = 10_000
+PARKED_PER_LANE_MAX = 1_024
+"""How far ahead of its lane's next sequence a transaction may be."""
+SUBMISSIONS_IN_FLIGHT_MAX = 50_000
+"""Transactions whose signatures are being checked."""
+REQUEST_MS_MAX = 5_000
+"""After this a transaction is requested from another peer that has it."""
+KNOWN_PER_PEER_MAX = 100_000
+"""Txids remembered as known to a peer; oldest forgotten."""
+RETRY_PER_BLOCK_MAX = 4_000
+
+# Sealing
+TEMPLATE_REFRESH_MS = 250
+"""A template takes in new transactions at most this often."""
+TEMPLATE_TIME_MS = 1_000
+"""A template's time is renewed at least this often."""
+
+# Finality
+FINALITY_LAG_LIVE_MAX = 10
+"""Blocks past the last final one at which finality counts as live."""
+VOTE_ROUND_TRIP_MS_MIN = 50
+VOTE_ROUND_TRIP_MS_MAX = 20_000
+VOTE_ROUND_TRIP_MS_START = 500
+PENDING_VOTES_MAX = 4_096
+RECOVERY_ASK_MS = 1_000
+"""How often peers are asked again for our own latest votes after a start."""
+VERDICTS_MAX = 200_000
+"""Signature verdicts remembered, entries of 32 bytes."""
+EVIDENCE_MAX = 10_000
+"""Pieces of evidence kept."""

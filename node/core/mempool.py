@@ -1,0 +1,256 @@
+"""Transactions that wait for a block: checked against the head, one a sequence, within limits.
+
+A transaction ahead of its lane is parked until the ones before it come. Nothing replaces a
+transaction that is here: a second one with the same account, lane and sequence is a conflict.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ledger.errors import InvalidTransaction
+from ledger.hashing import BlockHash, TxId
+from ledger.identity import MemberId
+from ledger.kinds import Transfer
+from ledger.state import (
+    BALANCE,
+    Record,
+    StateKey,
+    StateView,
+    account_of,
+    balance_key,
+    next_sequence,
+    sequence_key,
+)
+from ledger.transactions import SignedTransaction
+from ledger.transition import validate_effect, validate_window
+from node.core import limits
+from node.core.effects import Retirement, TransactionStatus
+
+_K = TypeVar("_K")
+_I = TypeVar("_I")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledTransaction:
+    """A transaction in the mempool."""
+
+    transaction: SignedTransaction
+    """The transaction."""
+    member: MemberId
+    """Member whose share of a template it uses: the first actor's."""
+    lanes: tuple[tuple[StateKey, int], ...]
+    """Sequence keys and numbers that it consumes."""
+    flows: tuple[tuple[StateKey, int], ...]
+    """Changes of balances that it would make, smallest units."""
+
+
+class Mempool:
+    """Accepted transactions by txid, lane and member."""
+
+    def __init__(
+        self, genesis_hash: BlockHash, *, bytes_max: int = limits.MEMPOOL_BYTES_MAX
+    ) -> None:
+        self._genesis_hash = genesis_hash
+        self._bytes_max = bytes_max
+        self._pooled: dict[TxId, PooledTransaction] = {}
+        self._lanes: dict[StateKey, dict[int, TxId]] = {}
+        self._by_member: dict[MemberId, dict[TxId, None]] = {}
+        self._flows: dict[StateKey, int] = {}
+        self._actor_counts: dict[bytes | str, int] = {}
+        self._expiry: list[tuple[int, TxId]] = []
+        self.bytes_total = 0
+
+    def __len__(self) -> int:
+        return len(self._pooled)
+
+    def __contains__(self, txid: TxId) -> bool:
+        return txid in self._pooled
+
+    def __iter__(self) -> Iterator[TxId]:
+        return iter(self._pooled)
+
+    def get(self, txid: TxId) -> SignedTransaction | None:
+        """Return a waiting transaction, or None."""
+        pooled = self._pooled.get(txid)
+        return pooled.transaction if pooled is not None else None
+
+    # --- admission ---------------------------------------------------------------------------
+
+    def check(self, transaction: SignedTransaction, view: StateView, *, height: int) -> None:
+        """Check everything but the signatures' bytes, cheapest first, for a block of ``height``.
+
+        Balances count what waits here already, so that a second spend of the same money is
+        refused at once rather than in a block.
+
+        Raises:
+            InvalidTransaction: with the code of what is wrong, or ``mempool_full``.
+        """
+        body = transaction.body
+        validate_window(
+            transaction, height=max(height, body.valid_from), genesis_hash=self._genesis_hash
+        )
+        for actor in body.actors:
+            key, expected = sequence_key(actor), next_sequence(view, actor)
+            taken = self._lanes.get(key, {}).get(actor.sequence)
+            if actor.sequence < expected or (taken is not None and taken != transaction.txid):
+                raise InvalidTransaction(
+                    "sequence_conflict",
+                    f"sequence {actor.sequence} of lane {actor.lane} is taken; {expected} is next",
+                    sequence=actor.sequence,
+                    lane=actor.lane,
+                    expected=expected,
+                )
+            if actor.sequence - expected > limits.PARKED_PER_LANE_MAX:
+                raise InvalidTransaction(
+                    "sequence_gap",
+                    f"sequence {actor.sequence} is more than {limits.PARKED_PER_LANE_MAX} ahead "
+                    f"of {expected}",
+                    sequence=actor.sequence,
+                    expected=expected,
+                )
+        self._require_room(transaction)
+        validate_effect(_PoolView(view, self._flows), transaction, height=height)
+
+    def _require_room(self, transaction: SignedTransaction) -> None:
+        if self.bytes_total + len(transaction.raw) > self._bytes_max:
+            raise InvalidTransaction("mempool_full", f"{self._bytes_max} bytes are waiting already")
+        for actor in transaction.body.actors:
+            if self._actor_counts.get(actor.id, 0) >= limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX:
+                raise InvalidTransaction(
+                    "account_mempool_full",
+                    f"{limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX} transactions of one account wait",
+                )
+
+    def add(self, transaction: SignedTransaction, view: StateView) -> PooledTransaction:
+        """Take in a transaction that ``check`` allowed and whose signatures hold."""
+        pooled = _pool(transaction, view)
+        txid = transaction.txid
+        self._pooled[txid] = pooled
+        self.bytes_total += len(transaction.raw)
+        self._by_member.setdefault(pooled.member, {})[txid] = None
+        for key, sequence in pooled.lanes:
+            self._lanes.setdefault(key, {})[sequence] = txid
+        for key, change in pooled.flows:
+            self._flow(key, change)
+        for actor in transaction.body.actors:
+            self._actor_counts[actor.id] = self._actor_counts.get(actor.id, 0) + 1
+        heapq.heappush(self._expiry, (transaction.body.valid_until, txid))
+        return pooled
+
+    def remove(self, txid: TxId) -> PooledTransaction | None:
+        """Drop a transaction, if it is here."""
+        pooled = self._pooled.pop(txid, None)
+        if pooled is None:
+            return None
+        self.bytes_total -= len(pooled.transaction.raw)
+        _discard(self._by_member, pooled.member, txid)
+        for key, sequence in pooled.lanes:
+            _discard(self._lanes, key, sequence)
+        for key, change in pooled.flows:
+            self._flow(key, -change)
+        for actor in pooled.transaction.body.actors:
+            count = self._actor_counts[actor.id] - 1
+            if count:
+                self._actor_counts[actor.id] = count
+            else:
+                del self._actor_counts[actor.id]
+        return pooled
+
+    def _flow(self, key: StateKey, change: int) -> None:
+        flow = self._flows.get(key, 0) + change
+        if flow:
+            self._flows[key] = flow
+        else:
+            self._flows.pop(key, None)
+
+    # --- the chain moves ---------------------------------------------------------------------
+
+    def connect(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
+        """Drop a block's transactions; return those whose sequence it gave to another."""
+        rejected = []
+        for transaction in transactions:
+            self.remove(transaction.txid)
+            for actor in transaction.body.actors:
+                rival = self._lanes.get(sequence_key(actor), {}).get(actor.sequence)
+                if rival is not None:
+                    self.remove(rival)
+                    rejected.append(
+                        Retirement(
+                            txid=rival, status=TransactionStatus.REJECTED, code="sequence_conflict"
+                        )
+                    )
+        return rejected
+
+    def expire(self, height: int) -> list[Retirement]:
+        """Drop transactions that no block from ``height`` on may hold."""
+        expired = []
+        while self._expiry and self._expiry[0][0] < height:
+            _, txid = heapq.heappop(self._expiry)
+            if self.remove(txid) is not None:
+                expired.append(
+                    Retirement(txid=txid, status=TransactionStatus.EXPIRED, code="expired")
+                )
+        return expired
+
+    def fair_order(self) -> Iterator[PooledTransaction]:
+        """Yield all, one of each member in turn, each member's in order of arrival."""
+        queues = [iter(list(txids)) for _, txids in sorted(self._by_member.items())]
+        while queues:
+            for queue in list(queues):
+                txid = next(queue, None)
+                if txid is None:
+                    queues.remove(queue)
+                elif txid in self._pooled:
+                    yield self._pooled[txid]
+
+
+class _PoolView:
+    """The state at the head with the waiting transactions' flows added to the balances."""
+
+    __slots__ = ("_flows", "_view")
+
+    def __init__(self, view: StateView, flows: dict[StateKey, int]) -> None:
+        self._view = view
+        self._flows = flows
+
+    def get(self, key: StateKey) -> Record | None:
+        """Return the record; a balance counts what waits."""
+        record = self._view.get(key)
+        if key[:1] == BALANCE and key in self._flows:
+            return max((record or 0) + self._flows[key], 0)
+        return record
+
+
+def _pool(transaction: SignedTransaction, view: StateView) -> PooledTransaction:
+    first = transaction.body.actors[0].id
+    if isinstance(first, str):
+        member = first
+    else:
+        account = account_of(view, first)
+        member = account.member if account is not None else MemberId("")
+    flows: dict[StateKey, int] = {}
+    effect = transaction.body.effect
+    if isinstance(effect, Transfer):
+        for debit, credit, asset, amount, _ in effect.legs:
+            for account_id, change in ((debit, -amount), (credit, amount)):
+                key = balance_key(account_id, asset)
+                flows[key] = flows.get(key, 0) + change
+    return PooledTransaction(
+        transaction=transaction,
+        member=member,
+        lanes=tuple((sequence_key(a), a.sequence) for a in transaction.body.actors),
+        flows=tuple((key, change) for key, change in flows.items() if change),
+    )
+
+
+def _discard(index: dict[_K, dict[_I, _V]], key: _K, item: _I) -> None:
+    """Remove an item from an index of dictionaries, and an emptied dictionary with it."""
+    held = index[key]
+    del held[item]
+    if not held:
+        del index[key]

@@ -1,0 +1,181 @@
+"""Progress: the head moves to the best chain, votes justify and finalize, the next vote is cast.
+
+Each can cause the next, so they go round until nothing moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consensus.finality import FinalityTally
+from consensus.tree import BlockNode
+from consensus.votes import Certificate
+from ledger.transactions import SignedTransaction
+from node.core import limits
+from node.core.admission import Admission
+from node.core.chain import Chain, ChainMove
+from node.core.effects import (
+    Effect,
+    Note,
+    RetireTransactions,
+    Send,
+    StoreCertificate,
+    StoreFinality,
+)
+from node.core.finality import Finality
+from node.core.mempool import Mempool
+from node.core.messages import Tip, encode_message
+from node.core.peers import Peers
+from node.core.sealing import Sealing
+from node.core.sync import Sync
+
+
+class Progress:
+    """Head, finality and votes, until they rest."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        finality: Finality,
+        mempool: Mempool,
+        admission: Admission,
+        sealing: Sealing,
+        sync: Sync,
+        peers: Peers,
+    ) -> None:
+        self._chain = chain
+        self._finality = finality
+        self._tally: FinalityTally = finality.tally
+        self._mempool = mempool
+        self._admission = admission
+        self._sealing = sealing
+        self._sync = sync
+        self._peers = peers
+        self._final_certificate: Certificate | None = None
+
+    def advance(self, now_ms: int) -> Iterable[Effect]:
+        """Go as far as blocks and votes lead.
+
+        Raises:
+            ConflictingCertificates: quorums contradict each other; the node must stop.
+        """
+        start = self._chain.head
+        moving = True
+        while moving:
+            moving = False
+            move = self._chain.activate(self._tally.justified)
+            if move is not None:
+                moving = True
+                yield from self._follow(move)
+            change = self._tally.advance(self._chain.tree)
+            for certificate in change.justified:
+                moving = True
+                yield StoreCertificate(certificate=certificate)
+            if change.finalized is not None:
+                moving = True
+                yield from self._finalize(change.finalized)
+            self._finality.measure(self._chain.tree, now_ms)
+            if not moving:
+                for effect in self._finality.vote(now_ms):
+                    moving = True
+                    yield effect
+        if self._chain.head is not start:
+            yield from self._announce()
+            yield from self._sealing.renew(now_ms)
+
+    def _follow(self, move: ChainMove) -> Iterable[Effect]:
+        """Carry out a move of the head: the store first, then the mempool."""
+        commit = move.commit
+        for node, error in move.refused:
+            yield Note(
+                name="block_refused",
+                fields={"code": error.code, "sealer": node.sealed.header.sealer},
+            )
+        if not commit.connected and not commit.disconnected:
+            return
+        yield commit
+        for certificate in move.certificates:
+            self._tally.add_certificate(certificate)
+        rejected = [
+            retirement
+            for connected in commit.connected
+            for retirement in self._mempool.connect(connected.block.transactions)
+        ]
+        rejected += self._mempool.expire(commit.head.height + 1)
+        if rejected:
+            yield RetireTransactions(retired=tuple(rejected))
+        self._readmit(move)
+        yield self._note(move)
+
+    def _readmit(self, move: ChainMove) -> None:
+        """Give disconnected transactions another chance."""
+        commit = move.commit
+        again = {t.txid for c in commit.connected for t in c.block.transactions}
+        returned: list[SignedTransaction] = [
+            transaction
+            for block in reversed(commit.disconnected)
+            for transaction in block.transactions
+            if transaction.txid not in again
+        ]
+        self._admission.readmit(returned)
+
+    def _note(self, move: ChainMove) -> Note:
+        header = self._chain.head.sealed.header
+        return Note(
+            name="head_moved",
+            fields={
+                "height": header.height,
+                "hash": self._chain.head.hash.hex(),
+                "sealer": header.sealer,
+                "transactions": sum(len(c.block.transactions) for c in move.commit.connected),
+                "connected": len(move.commit.connected),
+                "disconnected": len(move.commit.disconnected),
+            },
+        )
+
+    def _finalize(self, certificate: Certificate) -> Iterable[Effect]:
+        """Root the tree at the newly final block; the head's chain holds it."""
+        root = self._chain.tree.find(certificate.vote.source)
+        if root is None:
+            return
+        self._final_certificate = certificate
+        included = tuple(
+            transaction.txid
+            for node in root.path_from(self._chain.tree.root)
+            for transaction in self._transactions(node)
+        )
+        finalized, dropped = self._chain.finalize(certificate.vote.source)
+        self._sync.forget((*finalized, *dropped))
+        yield StoreFinality(
+            root=root, certificate=certificate, finalized=finalized, dropped=dropped
+        )
+        if included:
+            yield RetireTransactions(included=included)
+        yield Note(name="finalized", fields={"height": root.height, "transactions": len(included)})
+
+    def _transactions(self, node: BlockNode) -> tuple[SignedTransaction, ...]:
+        block = self._chain.body(node.hash)
+        return block.transactions if block is not None else ()
+
+    # --- what peers are told -----------------------------------------------------------------
+
+    def tip(self) -> Tip:
+        """Return our head with the highest justified and final certificates."""
+        justified = self._tally.certificate_for(self._tally.highest_justified.hash)
+        final = self._final_certificate
+        return Tip(
+            head=self._chain.head.sealed,
+            justified=justified.encode() if justified is not None else b"",
+            final=final.encode() if final is not None else b"",
+        )
+
+    def _announce(self) -> Iterable[Effect]:
+        frame = encode_message(self.tip())
+        for peer in self._peers.established():
+            yield Send(member=peer.member, frame=frame)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether finality keeps up with the head."""
+        lag = self._chain.head.height - self._tally.final.height
+        return lag <= limits.FINALITY_LAG_LIVE_MAX

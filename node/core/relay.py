@@ -1,0 +1,113 @@
+"""Transactions between peers: announced by txid in batches, asked for once, sent in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ledger.hashing import TxId
+from ledger.identity import MemberId
+from node.core import limits
+from node.core.effects import Effect, Send
+from node.core.mempool import Mempool
+from node.core.messages import GetTransactions, Inventory, Transactions, encode_message
+from node.core.peers import Peer, Peers
+from node.core.ports import ChainStore
+
+
+class Relay:
+    """Who has what, and what was asked of whom."""
+
+    def __init__(self, mempool: Mempool, store: ChainStore, peers: Peers) -> None:
+        self._mempool = mempool
+        self._store = store
+        self._peers = peers
+        self._asked: dict[TxId, tuple[MemberId, int]] = {}
+        self._in_check: set[TxId] = set()
+
+    def announce(self, txid: TxId, *, source: MemberId | None) -> None:
+        """Queue a transaction for every peer that does not have it."""
+        for peer in self._peers.established():
+            if peer.member != source and txid not in peer.known:
+                peer.announced.append(txid)
+
+    def introduce(self, peer: Peer) -> None:
+        """Queue all that waits here for a peer whose session begins."""
+        peer.announced.extend(txid for txid in self._mempool if txid not in peer.known)
+
+    def flush(self, now_ms: int) -> Iterable[Effect]:
+        """Send queued announcements; ask again for what was not delivered; call on ticks."""
+        for peer in self._peers.established():
+            queued, peer.announced = peer.announced, []
+            wanted = [txid for txid in queued if txid not in peer.known and txid in self._mempool]
+            peer.known.add(wanted)
+            for start in range(0, len(wanted), limits.INVENTORY_MAX):
+                batch = tuple(wanted[start : start + limits.INVENTORY_MAX])
+                yield Send(member=peer.member, frame=encode_message(Inventory(txids=batch)))
+        for txid, (member, asked_ms) in list(self._asked.items()):
+            if now_ms - asked_ms >= limits.REQUEST_MS_MAX:
+                del self._asked[txid]
+                yield from self._ask_other(txid, member, now_ms)
+
+    def _ask_other(self, txid: TxId, failed: MemberId, now_ms: int) -> Iterable[Effect]:
+        for peer in self._peers.established():
+            if peer.member != failed and txid in peer.known:
+                self._asked[txid] = (peer.member, now_ms)
+                yield Send(member=peer.member, frame=encode_message(GetTransactions(txids=(txid,))))
+                return
+
+    def on_inventory(self, peer: Peer, inventory: Inventory, now_ms: int) -> Iterable[Effect]:
+        """Ask for announced transactions that are unknown and not asked for.
+
+        Raises:
+            PeerMisbehaved: too many unknown announcements a second.
+        """
+        peer.known.add(inventory.txids)
+        unknown = tuple(txid for txid in inventory.txids if not self._is_known(txid))
+        self._peers.count_inventory(peer, len(unknown), now_ms)
+        if unknown:
+            self._asked.update(dict.fromkeys(unknown, (peer.member, now_ms)))
+            yield Send(member=peer.member, frame=encode_message(GetTransactions(txids=unknown)))
+
+    def _is_known(self, txid: TxId) -> bool:
+        return (
+            txid in self._mempool
+            or txid in self._asked
+            or txid in self._in_check
+            or self._store.location(txid) is not None
+            or self._store.retirement(txid) is not None
+        )
+
+    def on_request(self, peer: Peer, request: GetTransactions) -> Iterable[Effect]:
+        """Send the asked transactions that wait here; the others are silently absent."""
+        peer.known.add(request.txids)
+        for batch in self._batches(request.txids):
+            yield Send(
+                member=peer.member,
+                frame=encode_message(Transactions(transactions=tuple(batch))),
+            )
+
+    def _batches(self, txids: Iterable[TxId]) -> Iterator[list[bytes]]:
+        batch: list[bytes] = []
+        size = 0
+        for txid in txids:
+            transaction = self._mempool.get(txid)
+            if transaction is None:
+                continue
+            raw = transaction.raw
+            is_full = size + len(raw) > limits.TRANSACTION_MESSAGE_BYTES
+            if batch and (is_full or len(batch) == limits.TRANSACTIONS_PER_MESSAGE_MAX):
+                yield batch
+                batch, size = [], 0
+            batch.append(raw)
+            size += len(raw)
+        if batch:
+            yield batch
+
+    def begin_check(self, txid: TxId) -> None:
+        """Note that a transaction is here and its signatures are being checked."""
+        self._asked.pop(txid, None)
+        self._in_check.add(txid)
+
+    def end_check(self, txid: TxId) -> None:
+        """Note that the check is over."""
+        self._in_check.discard(txid)

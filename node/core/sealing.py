@@ -1,0 +1,134 @@
+"""Sealing: what to mine on, when to refresh it, and the block that a nonce completes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consensus.finality import FinalityTally
+from consensus.headers import may_seal
+from consensus.target import bits_to_target
+from consensus.tree import BlockNode
+from ledger.blocks import Block, Header, SealedHeader, seal_message
+from ledger.limits import CERTIFICATES_PER_BLOCK_MAX
+from node.core import limits
+from node.core.chain import Chain
+from node.core.effects import Effect, StartMining, StopMining
+from node.core.mempool import Mempool, PooledTransaction
+from node.core.ports import Environment
+from node.core.template import Template
+
+
+class Sealing:
+    """The template in work and its mining job."""
+
+    def __init__(
+        self, environment: Environment, chain: Chain, mempool: Mempool, tally: FinalityTally
+    ) -> None:
+        self._environment = environment
+        self._chain = chain
+        self._mempool = mempool
+        self._tally = tally
+        self._template: Template | None = None
+        self._header: Header | None = None
+        self._transactions_in_work = 0
+        self._arrived: list[PooledTransaction] = []
+        self._job_id = 0
+        self._renewed_ms = 0
+        self._is_mining = False
+
+    def offer(self, pooled: PooledTransaction) -> None:
+        """Note a transaction that came after the template was made."""
+        if self._template is not None:
+            self._arrived.append(pooled)
+
+    def renew(self, now_ms: int) -> Iterable[Effect]:
+        """Start over on the head; call when the head moved."""
+        self._arrived.clear()
+        head = self._chain.head
+        if not self._may_seal(head):
+            self._template = self._header = None
+            if self._is_mining:
+                self._is_mining = False
+                yield StopMining()
+            return
+        self._template = Template(
+            self._chain, head, self._certificates(head), self._environment.member
+        )
+        if self._chain.may_hold_transactions(head):
+            self._template.fill(self._mempool.fair_order())
+        yield self._start(self._template, now_ms)
+
+    def refresh(self, now_ms: int) -> Iterable[Effect]:
+        """Take in new transactions and the time, each at its pace; call on every tick."""
+        template = self._template
+        if template is None:
+            return
+        waited_ms = now_ms - self._renewed_ms
+        is_due = bool(self._arrived) and waited_ms >= limits.TEMPLATE_REFRESH_MS
+        if is_due and self._chain.may_hold_transactions(template.parent):
+            template.fill(self._arrived)
+        if is_due:
+            self._arrived.clear()
+        if is_due or waited_ms >= limits.TEMPLATE_TIME_MS:
+            yield self._start(template, now_ms)
+
+    def solve(self, job_id: int, nonce: bytes) -> Block | None:
+        """Return the sealed block that a nonce completes; None for a job that is over."""
+        template, header, sign = self._template, self._header, self._environment.sign
+        if job_id != self._job_id or template is None or header is None or sign is None:
+            return None
+        solved = header.with_nonce(nonce)
+        header_bytes = solved.encode()
+        unsealed = SealedHeader(header=solved, header_bytes=header_bytes, seal=b"")
+        return Block(
+            sealed=SealedHeader(
+                header=solved, header_bytes=header_bytes, seal=sign(seal_message(unsealed.hash))
+            ),
+            transactions=tuple(template.transactions[: self._transactions_in_work]),
+            certificates=template.certificates,
+        )
+
+    def _start(self, template: Template, now_ms: int) -> StartMining:
+        self._header = template.header(now_ms)
+        self._transactions_in_work = len(template.transactions)
+        self._renewed_ms = now_ms
+        self._job_id += 1
+        self._is_mining = True
+        return StartMining(
+            job_id=self._job_id,
+            work_prefix=self._header.work_prefix(),
+            target=bits_to_target(self._header.bits),
+        )
+
+    def _may_seal(self, head: BlockNode) -> bool:
+        environment = self._environment
+        return (
+            environment.is_mining
+            and environment.sign is not None
+            and environment.member in environment.rules.sealers.keys
+            and may_seal(environment.member, head.recent_sealers)
+        )
+
+    def _certificates(self, head: BlockNode) -> tuple[bytes, ...]:
+        """Return the certificates that the next block can add to what its chain proves."""
+        proved = list(head.proved.justified)
+        chosen: list[bytes] = []
+        chain = [head, *_ancestors(head)]
+        for node in reversed(chain):
+            certificate = self._tally.certificate_for(node.hash)
+            if (
+                certificate is not None
+                and node.height > proved[-1]
+                and certificate.vote.source.height in proved
+                and len(chosen) < CERTIFICATES_PER_BLOCK_MAX
+            ):
+                proved.append(node.height)
+                chosen.append(certificate.encode())
+        return tuple(chosen)
+
+
+def _ancestors(node: BlockNode) -> Iterable[BlockNode]:
+    current = node.parent
+    while current is not None:
+        yield current
+        current = current.parent

@@ -1,0 +1,227 @@
+"""Sessions: the hello of a peer, and the way of each of its messages to the part it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from consensus.votes import Certificate, decode_certificate
+from ledger.errors import InvalidProof, LedgerError
+from ledger.identity import MemberId
+from ledger.limits import BLOCK_OVERHEAD_BYTES
+from node.core import limits
+from node.core.admission import Admission
+from node.core.chain import Chain
+from node.core.effects import Disconnect, Effect, Note, Send
+from node.core.finality import Finality
+from node.core.intake import Intake
+from node.core.messages import (
+    BlockMessage,
+    GetBlocks,
+    GetHeaders,
+    GetMemberVotes,
+    GetTransactions,
+    Headers,
+    Hello,
+    Inventory,
+    MemberVotes,
+    Message,
+    NotFound,
+    Refuse,
+    Tip,
+    Transactions,
+    UnknownVersion,
+    Votes,
+    decode_message,
+    encode_message,
+)
+from node.core.peers import Peer, PeerMisbehaved, Peers
+from node.core.ports import Environment
+from node.core.progress import Progress
+from node.core.relay import Relay
+from node.core.sync import Sync
+
+
+class Sessions:
+    """Messages in, effects out, for every connected peer."""
+
+    def __init__(  # noqa: PLR0913 - the parts that messages are for
+        self,
+        environment: Environment,
+        chain: Chain,
+        peers: Peers,
+        *,
+        admission: Admission,
+        finality: Finality,
+        intake: Intake,
+        progress: Progress,
+        relay: Relay,
+        sync: Sync,
+        next_job: Callable[[], int],
+    ) -> None:
+        self._environment = environment
+        self._rules = environment.rules
+        self._chain = chain
+        self._peers = peers
+        self._admission = admission
+        self._finality = finality
+        self._intake = intake
+        self._progress = progress
+        self._relay = relay
+        self._sync = sync
+        self._next_job = next_job
+
+    def connect(self, member: MemberId, now_ms: int) -> Iterable[Effect]:
+        """Begin a session: say hello."""
+        peer = self._peers.add(member, now_ms)
+        hello = Hello(
+            version=limits.PROTOCOL_VERSION,
+            genesis_hash=self._rules.genesis_hash,
+            member=self._environment.member,
+            tip=self._progress.tip(),
+        )
+        yield Send(member=peer.member, frame=encode_message(hello))
+
+    def expire(self, now_ms: int) -> Iterable[Effect]:
+        """End sessions whose hello did not come in time; call on every tick."""
+        for peer in self._peers:
+            is_late = now_ms - peer.connected_ms >= limits.HELLO_MS_MAX
+            if not peer.is_established and is_late:
+                self._peers.remove(peer.member)
+                yield Disconnect(member=peer.member, code="hello_timeout", discourage_ms=0)
+
+    def receive(self, peer: Peer, frame: bytes, now_ms: int) -> Iterable[Effect]:
+        """Take one frame of a peer; whatever is wrong with it is held against the peer."""
+        block_bytes_max = self._rules.parameters.block_bytes_max
+        try:
+            message = decode_message(
+                frame,
+                bytes_max=block_bytes_max + BLOCK_OVERHEAD_BYTES,
+                block_bytes_max=block_bytes_max,
+            )
+            yield from self._dispatch(peer, message, now_ms)
+        except UnknownVersion as error:
+            yield from self._refuse(peer, error.code, error.detail)
+        except LedgerError as error:
+            yield Note(name="message_refused", fields={"peer": peer.member, "code": error.code})
+            yield from self._peers.penalise(peer.member, error.code, limits.SCORE_MAX)
+        except PeerMisbehaved as error:
+            yield from self._peers.penalise(peer.member, error.code, error.score)
+
+    def _dispatch(self, peer: Peer, message: Message, now_ms: int) -> Iterable[Effect]:
+        if isinstance(message, Hello):
+            yield from self._on_hello(peer, message, now_ms)
+        elif isinstance(message, Refuse):
+            self._peers.remove(peer.member)
+            yield Note(name="refused_by_peer", fields={"peer": peer.member, "code": message.code})
+            yield Disconnect(member=peer.member, code="refused", discourage_ms=0)
+        elif not peer.is_established:
+            raise PeerMisbehaved("hello_missing", "a message before the hello")
+        elif isinstance(message, Inventory | GetTransactions | Transactions):
+            yield from self._on_transactions(peer, message, now_ms)
+        elif isinstance(message, Votes | GetMemberVotes | MemberVotes):
+            yield from self._on_votes(peer, message)
+        else:
+            yield from self._on_chain(peer, message, now_ms)
+
+    def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> Iterable[Effect]:
+        if peer.is_established:
+            raise PeerMisbehaved("second_hello", "a session has one hello")
+        if hello.member != peer.member:
+            raise PeerMisbehaved("wrong_identity", "the hello names another member than TLS")
+        if hello.genesis_hash != self._rules.genesis_hash:
+            yield from self._refuse(peer, "wrong_chain", "another genesis hash")
+            return
+        peer.is_established = True
+        yield Note(name="peer_established", fields={"peer": peer.member})
+        self._relay.introduce(peer)
+        yield from self._introduce_votes(peer)
+        yield from self._on_tip(peer, hello.tip, now_ms)
+
+    def _introduce_votes(self, peer: Peer) -> Iterable[Effect]:
+        """Send what a new peer may have missed: the votes above the last final block."""
+        votes = self._finality.tally.open_votes()[-limits.VOTES_PER_MESSAGE_MAX :]
+        if votes:
+            yield Send(member=peer.member, frame=encode_message(Votes(votes=votes)))
+
+    def _refuse(self, peer: Peer, code: str, detail: str) -> Iterable[Effect]:
+        self._peers.remove(peer.member)
+        yield Send(member=peer.member, frame=encode_message(Refuse(code=code, detail=detail)))
+        yield Note(name="peer_refused", fields={"peer": peer.member, "code": code})
+        yield Disconnect(member=peer.member, code=code, discourage_ms=limits.REFUSED_MS)
+
+    def _on_transactions(
+        self, peer: Peer, message: Inventory | GetTransactions | Transactions, now_ms: int
+    ) -> Iterable[Effect]:
+        if isinstance(message, Inventory):
+            yield from self._relay.on_inventory(peer, message, now_ms)
+        elif isinstance(message, GetTransactions):
+            yield from self._relay.on_request(peer, message)
+        else:
+            yield from self._admission.receive(peer, message.transactions, self._next_job())
+
+    def _on_votes(
+        self, peer: Peer, message: Votes | GetMemberVotes | MemberVotes
+    ) -> Iterable[Effect]:
+        if isinstance(message, Votes):
+            yield from self._finality.hear(message.votes, peer)
+        elif isinstance(message, GetMemberVotes):
+            answer = MemberVotes(
+                member=message.member, votes=self._finality.latest_of(message.member)
+            )
+            yield Send(member=peer.member, frame=encode_message(answer))
+        else:
+            if message.member != self._environment.member:
+                raise PeerMisbehaved("wrong_member_votes", "votes that nobody asked for")
+            yield from self._finality.hear_own(message.votes, peer)
+
+    def _on_chain(
+        self,
+        peer: Peer,
+        message: Tip | GetHeaders | Headers | GetBlocks | BlockMessage | NotFound,
+        now_ms: int,
+    ) -> Iterable[Effect]:
+        match message:
+            case Tip():
+                yield from self._on_tip(peer, message, now_ms)
+            case GetHeaders():
+                headers = self._chain.headers_after(message.locator, limits.HEADERS_PER_MESSAGE_MAX)
+                yield Send(member=peer.member, frame=encode_message(Headers(headers=headers)))
+            case Headers():
+                yield from self._sync.on_headers(peer, message, now_ms)
+            case GetBlocks():
+                yield from self._send_blocks(peer, message)
+            case BlockMessage():
+                yield from self._intake.receive(peer, message.block, self._next_job())
+                yield from self._sync.schedule(now_ms)
+            case NotFound():
+                yield from self._sync.on_not_found(peer, message.hashes, now_ms)
+
+    def _on_tip(self, peer: Peer, tip: Tip, now_ms: int) -> Iterable[Effect]:
+        for encoded in (tip.justified, tip.final):
+            if encoded:
+                self._add_certificate(decode_certificate(encoded))
+        yield from self._sync.on_tip(peer, tip.head, now_ms)
+
+    def _add_certificate(self, certificate: Certificate) -> None:
+        if certificate.vote.target.height <= self._finality.tally.final.height:
+            return
+        if self._finality.tally.certificate_for(certificate.vote.target.hash) is not None:
+            return
+        try:
+            certificate.validate(
+                self._rules.sealers, self._rules.genesis_hash, self._environment.verify
+            )
+        except InvalidProof as error:
+            raise PeerMisbehaved(error.code, error.detail) from None
+        self._finality.tally.add_certificate(certificate)
+
+    def _send_blocks(self, peer: Peer, request: GetBlocks) -> Iterable[Effect]:
+        missing = []
+        for block_hash in request.hashes:
+            raw = self._environment.store.block_bytes(block_hash)
+            if raw is None:
+                missing.append(block_hash)
+            else:
+                yield Send(member=peer.member, frame=encode_message(BlockMessage(block=raw)))
+        if missing:
+            yield Send(member=peer.member, frame=encode_message(NotFound(hashes=tuple(missing))))

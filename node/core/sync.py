@@ -1,0 +1,237 @@
+"""Synchronisation: headers first, then bodies in parallel from whoever announced them.
+
+A header is placed in the tree when its parent is there, parked at its peer when it is not (or when
+its time is in the future), and refused when it forks off below the last final block. Bodies of
+placed headers are asked for in order, sixteen at a peer; one that does not deliver in time is
+asked less of, and another is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consensus.headers import validate_work
+from consensus.tree import BlockNode
+from ledger.blocks import SealedHeader
+from ledger.hashing import BlockHash
+from node.core import limits
+from node.core.chain import Chain
+from node.core.effects import Effect, Note, Send
+from node.core.messages import GetBlocks, GetHeaders, Headers, encode_message
+from node.core.peers import Peer, PeerMisbehaved, Peers
+
+BELOW_FINAL_SCORE = 25
+"""A fork below our last final block may be an honest peer's that has not heard of it yet, so it
+takes four to be cut off (threat 39, ADR 0006)."""
+
+
+class Sync:
+    """What is missing, and who was asked for it."""
+
+    def __init__(self, chain: Chain, peers: Peers) -> None:
+        self._chain = chain
+        self._peers = peers
+        self._wanted: dict[BlockHash, BlockNode] = {}
+        self._refused_by: dict[BlockHash, set[str]] = {}
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether announced blocks are missing here."""
+        head = self._chain.head
+        return any(node.chainwork > head.chainwork for node in self._wanted.values()) or any(
+            peer.parked and peer.headers_asked_ms is not None for peer in self._peers
+        )
+
+    # --- headers -----------------------------------------------------------------------------
+
+    def on_tip(self, peer: Peer, head: SealedHeader, now_ms: int) -> Iterable[Effect]:
+        """Take an announced head; ask for what leads to it.
+
+        Raises:
+            PeerMisbehaved, LedgerError: the header is against the rules.
+        """
+        peer.best = head
+        if self._place(peer, head, now_ms) is None and head.hash in peer.parked:
+            yield from self._ask_headers(peer, now_ms)
+        yield from self.schedule(now_ms)
+
+    def on_headers(self, peer: Peer, message: Headers, now_ms: int) -> Iterable[Effect]:
+        """Place a batch of headers and ask for the next.
+
+        Raises:
+            PeerMisbehaved: not asked for, or not a chain.
+            LedgerError: a header is against the rules.
+        """
+        if peer.headers_asked_ms is None:
+            raise PeerMisbehaved("unasked_headers", "headers that nobody asked for")
+        peer.headers_asked_ms = None
+        last: BlockNode | None = None
+        for sealed in message.headers:
+            if last is not None and sealed.header.parent != last.hash:
+                raise PeerMisbehaved("headers_no_chain", "headers that do not follow each other")
+            last = self._place(peer, sealed, now_ms) or last
+        self._place_parked(peer, now_ms)
+        is_full = len(message.headers) == limits.HEADERS_PER_MESSAGE_MAX
+        if last is not None and is_full and self._has_window(last):
+            yield from self._ask_headers(peer, now_ms, start=last)
+        yield from self.schedule(now_ms)
+
+    def _has_window(self, node: BlockNode) -> bool:
+        return node.height - self._chain.head.height < limits.HEADERS_AHEAD_MAX
+
+    def _place(self, peer: Peer, sealed: SealedHeader, now_ms: int) -> BlockNode | None:
+        """Put a header into the tree, or park it; None where it has no place now."""
+        known = self._chain.tree.get(sealed.hash)
+        if known is not None:
+            return known
+        if self._chain.is_final_history(sealed):
+            return None
+        validate_work(sealed)
+        parameters = self._chain.tree.rules.parameters
+        is_future = sealed.header.time_ms > now_ms + parameters.future_ms_max
+        if sealed.header.parent not in self._chain.tree:
+            self._refuse_below_final(sealed)
+        if is_future or sealed.header.parent not in self._chain.tree:
+            self._park(peer, sealed)
+            return None
+        node = self._chain.accept_header(sealed)
+        if not node.has_body:
+            self._wanted[node.hash] = node
+        return node
+
+    def _refuse_below_final(self, sealed: SealedHeader) -> None:
+        """A header on a final block below the root can never be ours."""
+        height, root = sealed.header.height, self._chain.tree.root
+        if height <= root.height and self._chain.hash_at(height - 1) == sealed.header.parent:
+            raise PeerMisbehaved(
+                "below_final", "forks off below the last final block", score=BELOW_FINAL_SCORE
+            )
+
+    def _park(self, peer: Peer, sealed: SealedHeader) -> None:
+        peer.parked[sealed.hash] = sealed
+        peer.parked.move_to_end(sealed.hash)
+        while len(peer.parked) > limits.ORPHANS_PER_PEER_MAX:
+            peer.parked.popitem(last=False)
+
+    def _place_parked(self, peer: Peer, now_ms: int) -> None:
+        """Try a peer's parked headers again, lowest first."""
+        for sealed in sorted(peer.parked.values(), key=lambda s: s.header.height):
+            if sealed.header.parent in self._chain.tree:
+                del peer.parked[sealed.hash]
+                self._place(peer, sealed, now_ms)
+            elif sealed.header.height <= self._chain.tree.root.height:
+                del peer.parked[sealed.hash]
+
+    def _ask_headers(
+        self, peer: Peer, now_ms: int, start: BlockNode | None = None
+    ) -> Iterable[Effect]:
+        if peer.headers_asked_ms is not None:
+            return
+        peer.headers_asked_ms = now_ms
+        locator = self._chain.locator(start or self._chain.head, limits.LOCATOR_MAX)
+        yield Send(member=peer.member, frame=encode_message(GetHeaders(locator=locator)))
+
+    # --- bodies ------------------------------------------------------------------------------
+
+    def on_body(self, block_hash: BlockHash) -> None:
+        """A body arrived, from whomever; nobody need send it any more."""
+        for peer in self._peers:
+            if peer.in_flight.pop(block_hash, None) is not None:
+                peer.stall_ms = limits.STALL_MS_MIN
+
+    def settle(self, node: BlockNode) -> None:
+        """A body was accepted, or its block refused: it is no longer wanted."""
+        self._wanted.pop(node.hash, None)
+        self._refused_by.pop(node.hash, None)
+
+    def forget(self, hashes: Iterable[BlockHash]) -> None:
+        """Blocks left the tree."""
+        for block_hash in hashes:
+            self._wanted.pop(block_hash, None)
+            self._refused_by.pop(block_hash, None)
+
+    def on_not_found(
+        self, peer: Peer, hashes: Iterable[BlockHash], now_ms: int
+    ) -> Iterable[Effect]:
+        """A peer lacks blocks that it was asked for; others are asked."""
+        for block_hash in hashes:
+            if peer.in_flight.pop(block_hash, None) is not None:
+                self._refused_by.setdefault(block_hash, set()).add(peer.member)
+        yield from self.schedule(now_ms)
+
+    def schedule(self, now_ms: int) -> Iterable[Effect]:
+        """Ask for wanted bodies, in order, from peers with room."""
+        asked: dict[str, list[BlockHash]] = {}
+        in_flight = {block_hash for peer in self._peers for block_hash in peer.in_flight}
+        peers = self._peers.established()
+        for block_hash, node in list(self._wanted.items()):
+            if node.is_invalid or block_hash not in self._chain.tree:
+                self.settle(node)
+                continue
+            if block_hash in in_flight:
+                continue
+            peer = self._choose(peers, node)
+            if peer is None:
+                if all(len(p.in_flight) >= limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX for p in peers):
+                    break
+                continue
+            peer.in_flight[block_hash] = now_ms + peer.stall_ms
+            asked.setdefault(peer.member, []).append(block_hash)
+        for peer in peers:
+            hashes = asked.get(peer.member, [])
+            for start in range(0, len(hashes), limits.BLOCKS_PER_REQUEST_MAX):
+                part = tuple(hashes[start : start + limits.BLOCKS_PER_REQUEST_MAX])
+                yield Send(member=peer.member, frame=encode_message(GetBlocks(hashes=part)))
+
+    def _choose(self, peers: list[Peer], node: BlockNode) -> Peer | None:
+        """Return the least busy peer whose head is high enough to have the block."""
+        refused = self._refused_by.get(node.hash, set())
+        able = [
+            peer
+            for peer in peers
+            if peer.best is not None
+            and peer.best.header.height >= node.height
+            and peer.member not in refused
+            and len(peer.in_flight) < limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX
+        ]
+        return min(able, key=lambda p: (len(p.in_flight), p.stall_ms, p.member), default=None)
+
+    def on_tick(self, now_ms: int) -> Iterable[Effect]:
+        """Give up on stalled requests, place parked headers whose time came, go on."""
+        for peer in self._peers.established():
+            late = [h for h, deadline in peer.in_flight.items() if now_ms >= deadline]
+            for block_hash in late:
+                del peer.in_flight[block_hash]
+                self._refused_by.setdefault(block_hash, set()).add(peer.member)
+            if late:
+                peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
+                yield Note(name="peer_stalled", fields={"peer": peer.member, "blocks": len(late)})
+            yield from self._continue_headers(peer, now_ms)
+        self._forgive()
+        yield from self.schedule(now_ms)
+
+    def _continue_headers(self, peer: Peer, now_ms: int) -> Iterable[Effect]:
+        asked_ms = peer.headers_asked_ms
+        if asked_ms is not None and now_ms - asked_ms >= peer.stall_ms:
+            peer.headers_asked_ms = None
+            peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
+        if peer.parked:
+            self._place_parked(peer, now_ms)
+        best = peer.best
+        is_behind = best is not None and best.hash not in self._chain.tree
+        if is_behind and best is not None and not self._chain.is_final_history(best):
+            wants_more = not self._wanted or self._has_window(
+                max(self._wanted.values(), key=lambda node: node.height)
+            )
+            if wants_more and best.header.height > self._chain.tree.root.height:
+                start = max(
+                    self._wanted.values(), key=lambda node: node.height, default=self._chain.head
+                )
+                yield from self._ask_headers(peer, now_ms, start=start)
+
+    def _forgive(self) -> None:
+        """When every peer has failed a block, ask them all again: nobody else will come."""
+        members = {peer.member for peer in self._peers.established()}
+        for block_hash, refused in list(self._refused_by.items()):
+            if members and members <= refused:
+                del self._refused_by[block_hash]
