@@ -114,11 +114,12 @@ class Certificate:
             raise InvalidProof(
                 "wrong_sealer_set", "the certificate is of another set", set_id=self.vote.set_id
             )
-        if len(self.signatures) < sealers.quorum:
+        voters = len({member for member, _ in self.signatures})
+        if voters < sealers.quorum:
             raise InvalidProof(
                 "no_quorum",
-                f"{len(self.signatures)} votes where {sealers.quorum} are needed",
-                votes=len(self.signatures),
+                f"{voters} voters where {sealers.quorum} are needed",
+                votes=voters,
             )
         message = self.vote.message(genesis_hash)
         for member, signature in self.signatures:
