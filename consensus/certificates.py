@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from consensus.votes import Certificate, Checkpoint, Verify, decode_certificate
-from ledger.errors import InvalidBlock, InvalidProof
+from ledger.errors import DecodeError, InvalidBlock, InvalidProof
 from ledger.hashing import BlockHash
 from ledger.sealers import SealerSet
 
@@ -54,7 +54,7 @@ def extend_proved(
     """
     decoded = []
     for encoded in certificates:
-        certificate = decode_certificate(encoded)
+        certificate = _decode(encoded)
         vote = certificate.vote
         if vote.source.height not in proved.justified:
             raise InvalidBlock("unproved_source", "its source is not proved justified before")
@@ -72,6 +72,14 @@ def extend_proved(
         )
         decoded.append(certificate)
     return proved, tuple(decoded)
+
+
+def _decode(encoded: bytes) -> Certificate:
+    try:
+        return decode_certificate(encoded)
+    except DecodeError as error:
+        # The header commits to these bytes, so it is the block that is at fault.
+        raise InvalidBlock(error.code, error.detail, **error.fields) from None
 
 
 def _require_ancestor(checkpoint: Checkpoint, hash_at: HashAt) -> None:
