@@ -3,7 +3,9 @@
 Values are integers, UTF-8 strings, byte strings and arrays of these. No floats, booleans, nil,
 maps or extension types. Integers take their shortest form. ``decode`` refuses any bytes that do
 not re-encode to themselves, which is what catches non-minimal integers, long-form lengths and
-trailing bytes. The field readers below then pin the type of every element.
+trailing bytes. The field readers below then pin the type of every element, and with it the depth:
+no schema nests more than 8 arrays, and a reader refuses an array where it expects a value. The
+parser itself keeps no more than 1,024 levels and does not recurse.
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ from ledger.errors import DecodeError
 Value = Any  # a tree of int, str, bytes and tuple; msgpack has no narrower static type
 
 UINT64_MAX = 2**64 - 1
-DEPTH_MAX = 8
-"""Deepest nesting of arrays, in levels. Every schema is shallower; deeper bytes fail their schema."""
 
 _TIMESTAMP_AS_FLOAT = 1
 """How msgpack reads its timestamp extension, which no hook sees: as something that does not

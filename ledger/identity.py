@@ -20,8 +20,8 @@ ACCOUNT_ID_BYTES = 20
 
 _E = TypeVar("_E", bound=StrEnum)
 
-_MEMBER_ID = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
-_ASSET_CODE = re.compile(r"[A-Z][A-Z0-9]{0,11}", re.ASCII)
+_MEMBER_ID = re.compile(rf"[a-z][a-z0-9-]{{0,{limits.MEMBER_ID_BYTES_MAX - 1}}}", re.ASCII)
+_ASSET_CODE = re.compile(rf"[A-Z][A-Z0-9]{{0,{limits.ASSET_CODE_BYTES_MAX - 1}}}", re.ASCII)
 _LEI = re.compile(r"[0-9A-Z]{18}[0-9]{2}", re.ASCII)
 
 

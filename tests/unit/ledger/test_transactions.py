@@ -283,3 +283,16 @@ def test_threat_41_fields_cannot_slide() -> None:
     one = replace(TRANSFER.body, reference="ab", payload=b"c")
     two = replace(TRANSFER.body, reference="a", payload=b"bc")
     assert sign(one, [make_signer("alice")]).txid != sign(two, [make_signer("alice")]).txid
+
+
+@pytest.mark.parametrize("levels", [9, 1_000, 1_024, 1_025, 1_000_000])
+def test_threat_2_depth_bomb(levels: int) -> None:
+    """Nesting beyond the schema is refused in the envelope, in the body and in an effect."""
+    bomb = b"\x91" * levels + b"\x01"
+    with pytest.raises(DecodeError):
+        decode_transaction(bomb)
+    with pytest.raises(DecodeError):
+        decode_body(bomb)
+    at = TRANSFER.body_bytes.rindex(codec.encode(TRANSFER.body.payload))
+    with pytest.raises(DecodeError):
+        decode_body(TRANSFER.body_bytes[: at + 2] + bomb)
