@@ -52,6 +52,9 @@ CACHE_MIB_MAX: Final = 65_536
 OTHERS_ACCESS: Final = stat.S_IRWXG | stat.S_IRWXO
 """Permission bits that a key file must not have."""
 
+_LOOPBACKS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named, not bound to
+"""Where this machine reaches a server that listens on every address."""
+
 
 class Address(NamedTuple):
     """A host and a TCP port; port 0 listens on any free one."""
@@ -192,8 +195,9 @@ class NodeConfig(_Section):
 
     @property
     def api_url(self) -> str:
-        """The API's address as this machine's clients write it."""
-        return f"{'https' if self.api.is_tls else 'http'}://{self.api.listen}"
+        """The API's base URL for clients on this machine."""
+        scheme, listen = "https" if self.api.is_tls else "http", self.api.listen
+        return f"{scheme}://{Address(_LOOPBACKS.get(listen.host, listen.host), listen.port)}"
 
     @model_validator(mode="after")
     def _check_peers(self) -> Self:

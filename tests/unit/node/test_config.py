@@ -127,7 +127,7 @@ def test_plain_http_beyond_loopback_must_be_asked_for(config_file: Path) -> None
     _edit(config_file, 'listen = "127.0.0.1:8101"', 'listen = "0.0.0.0:8101"')
     with config_file.open("a") as file:
         file.write("allow_plain_http = true\n")
-    assert load_config(config_file).api_url == "http://0.0.0.0:8101"
+    assert load_config(config_file).api_url == "http://127.0.0.1:8101"
 
 
 def test_tls_makes_the_api_https(config_file: Path) -> None:
@@ -135,7 +135,7 @@ def test_tls_makes_the_api_https(config_file: Path) -> None:
     _edit(config_file, 'listen = "127.0.0.1:8101"', 'listen = "0.0.0.0:8101"')
     with config_file.open("a") as file:
         file.write('tls_certificate = "tls.crt"\ntls_key = "keys/tls.pem"\n')
-    assert load_config(config_file).api_url == "https://0.0.0.0:8101"
+    assert load_config(config_file).api_url == "https://127.0.0.1:8101"
 
 
 def test_a_missing_file_is_named(config_file: Path) -> None:

@@ -1,0 +1,125 @@
+"""The `sunlit` command: its groups, each imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final, cast
+
+import click
+
+from ledger.errors import LedgerError
+from node.errors import ConfigError, NodeError
+from sunlit.errors import SunlitError
+from wallet.console import report_error
+from wallet.errors import WalletError
+
+USAGE_STATUS: Final = 2
+FAILURE_STATUS: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSource:
+    """Where a command group is, and what it is for."""
+
+    module: str
+    """Module that holds the group."""
+    attribute: str
+    """Name of the group in it."""
+    short_help: str
+    """One line for ``sunlit --help``, which imports none of them."""
+
+
+GROUPS: Final[Mapping[str, GroupSource]] = {
+    "node": GroupSource(
+        module="node.cli", attribute="node", short_help="Run a node, ask one how it is."
+    ),
+    "wallet": GroupSource(
+        module="wallet.cli", attribute="wallet", short_help="Hold keys, open accounts, pay."
+    ),
+    "audit": GroupSource(
+        module="auditor.cli",
+        attribute="audit",
+        short_help="Follow the chain as a regulator, verify evidence offline.",
+    ),
+    "network": GroupSource(
+        module="sunlit.network_cli",
+        attribute="network",
+        short_help="Make a network's keys, genesis and configurations.",
+    ),
+    "dev": GroupSource(
+        module="sunlit.dev_cli",
+        attribute="dev",
+        short_help="Run a development network on this machine.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subgroups are imported when they are used, and which reports typed errors.
+
+    A typed error ends the command with one line on standard error, ``error[code]: detail``, and
+    status 1; a wrong configuration is wrong usage, status 2.
+    """
+
+    def __init__(self, *, sources: Mapping[str, GroupSource], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._sources = sources
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the groups, in the order of their table."""
+        return list(self._sources)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a group by its name, imported now; None if there is none."""
+        source = self._sources.get(cmd_name)
+        if source is None:
+            return None
+        return cast("click.Command", getattr(import_module(source.module), source.attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of groups from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, s.short_help) for name, s in self._sources.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; typed errors become one line and an exit status."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            report_error(error.code, error.detail)
+            ctx.exit(USAGE_STATUS)
+        except (LedgerError, NodeError, SunlitError, WalletError) as error:
+            report_error(error.code, error.detail)
+            ctx.exit(FAILURE_STATUS)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        click.echo(f"sunlit {version('sunlit')}")
+        ctx.exit()
+
+
+main = LazyGroup(
+    name="sunlit",
+    sources=GROUPS,
+    help="""A permissioned ledger for regulated finance with the regulator built in.
+
+    Example: sunlit dev up --detach
+    """,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_print_version,
+            help="Show the version and exit.",
+        )
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+"""The command that pyproject.toml installs."""

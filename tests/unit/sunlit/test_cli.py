@@ -1,0 +1,111 @@
+"""The `sunlit` command as a whole: what it imports, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import node.probe
+from node.probe import NodeUnreachable
+from sunlit.cli import GROUPS, main
+
+HEAVY = ("aiohttp", "cryptography", "msgpack", "pydantic", "rocksdict", "uvloop")
+
+
+def _imported(*arguments: str) -> set[str]:
+    """Return the modules that are loaded once the command has printed its help."""
+    script = (
+        "import sys\nfrom sunlit.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("group", [(), ("node",), ("network",), ("dev",), ("dev", "up")])
+def test_help_imports_nothing_heavy(group: tuple[str, ...]) -> None:
+    """Help answers at once, because the libraries that do the work are not loaded for it."""
+    assert not _imported(*group, "--help").intersection(HEAVY)
+
+
+def test_help_lists_every_group_in_order() -> None:
+    """The list comes from the table, which names each group's module."""
+    result = CliRunner().invoke(main, ["--help"])
+    lines = result.stdout.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in lines] == list(GROUPS)
+
+
+@pytest.mark.parametrize("name", ["node", "network", "dev"])
+def test_every_command_has_an_example(name: str) -> None:
+    """Help of a command shows how it is used."""
+    context = click.Context(main)
+    group = main.get_command(context, name)
+    assert isinstance(group, click.Group)
+    for command in group.commands.values():
+        assert f"Example: sunlit {name} {command.name}" in (command.help or "")
+
+
+def test_version_is_the_installed_one() -> None:
+    """There is one place for the version."""
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.stdout == f"sunlit {version('sunlit')}\n"
+
+
+def test_module_and_script_are_one_command() -> None:
+    """`python -m sunlit` is the same program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sunlit", "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: sunlit [OPTIONS] COMMAND")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nothing"], ["node", "status"], ["dev", "up", "--nodes", "1"]]
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    """What cannot be meant is told apart from what failed."""
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+def test_a_wrong_configuration_ends_with_2(tmp_path: Path) -> None:
+    """A node that cannot start as configured never starts, and says which file is to blame."""
+    result = CliRunner().invoke(main, ["node", "run", "--config", str(tmp_path / "node.toml")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error[config_unreadable]: {tmp_path}")
+
+
+def test_threat_29_errors_stay_on_one_line(tmp_path: Path) -> None:
+    """What a message quotes cannot draw a second line or colours on the terminal."""
+    name = "a\nerror[none]: all is well\x1b[2J"
+    result = CliRunner().invoke(main, ["node", "run", "--config", str(tmp_path / name)])
+    assert len(result.stderr.splitlines()) == 1
+    assert "\x1b" not in result.stderr
+
+
+def test_status_of_an_unreachable_node_is_an_error() -> None:
+    """Nobody answers on a port that nobody listens on."""
+    result = CliRunner().invoke(main, ["node", "status", "--node", "http://127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[node_unreachable]: ")
+
+
+def test_status_shows_what_the_node_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nested fields become lines for people, and stay as they are in JSON."""
+    answer = b'{"chain_id": "pilot", "head": {"height": 7}}'
+    monkeypatch.setattr(node.probe, "_get", lambda *_, **__: (200, answer))
+    shown = CliRunner().invoke(main, ["node", "status", "--node", "http://127.0.0.1:1"])
+    assert shown.stdout == "chain id     pilot\nhead height  7\n"
+
+
+@pytest.mark.parametrize("url", ["ftp://bank1", "bank1:8100", "http://", "http://bank1:port"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    """A wrong URL is told from a silent node."""
+    with pytest.raises(NodeUnreachable, match="bad_url"):
+        node.probe.fetch_status(url)
