@@ -1,0 +1,45 @@
+"""Indexes of the best chain: made when a block is connected, taken back when it is disconnected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.blocks import Block
+from ledger.identity import AccountId
+from ledger.kinds import OpenAccount, Transfer
+from ledger.transactions import SignedTransaction, opened_account_id
+from node.storage.key_value import WriteBatch
+from node.storage.tables import Table, account_history_key, number_key, position_key
+
+
+def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
+    """Return the accounts in whose history a transaction stands: debited, credited or opened."""
+    effect = transaction.body.effect
+    if isinstance(effect, Transfer):
+        return {leg.debit for leg in effect.legs} | {leg.credit for leg in effect.legs}
+    if isinstance(effect, OpenAccount):
+        return {opened_account_id(transaction.txid)}
+    return {entry.account for entry in effect.entries}
+
+
+def index_block(batch: WriteBatch, block: Block) -> None:
+    """Enter a block that joined the best chain."""
+    batch.put(Table.HEIGHTS, number_key(block.header.height), block.hash)
+    for table, key, value in _entries(block):
+        batch.put(table, key, value)
+
+
+def unindex_block(batch: WriteBatch, block: Block) -> None:
+    """Remove a block that left the best chain."""
+    batch.delete(Table.HEIGHTS, number_key(block.header.height))
+    for table, key, _ in _entries(block):
+        batch.delete(table, key)
+
+
+def _entries(block: Block) -> Iterator[tuple[Table, bytes, bytes]]:
+    height = block.header.height
+    for index, transaction in enumerate(block.transactions):
+        yield Table.TRANSACTIONS, transaction.txid, position_key(height, index)
+        for account in accounts_of(transaction):
+            key = account_history_key(account, height, index)
+            yield Table.ACCOUNT_HISTORY, key, transaction.txid

@@ -1,0 +1,110 @@
+"""The tables of the chain store and the layout of their keys.
+
+table             key                                    value
+blocks            block hash                             block
+headers           block hash                             sealed header
+txids             block hash                             txids in the block's order, 32 bytes each
+undo              block hash                             delta of a connected block above the root
+unfinal           height ‖ block hash                    nothing: stored blocks above the root
+heights           height                                 hash of the best chain's block
+transactions      txid                                   height ‖ index on the best chain
+account_history   account id ‖ height ‖ index            txid
+state             state key                              record at the head
+certificates      source height                          certificate that made the source final
+justified         target height ‖ target hash            certificate of a block at or above the root
+history           level ‖ index                          perfect subtree over the final block hashes
+mempool           arrival number                         signed transaction
+arrivals          txid                                   arrival number
+retirements       txid                                   retirement number, status and code
+retirement_order  retirement number                      txid
+evidence          member ‖ 0 ‖ SHA-256 of the pair       two conflicting votes
+meta              name                                   schema, genesis, head, root
+
+Numbers in keys are big-endian and of fixed width, so that the order of bytes is their order. The
+*root* is the last final block.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from consensus.evidence import Evidence
+from ledger.hashing import HASH_BYTES, BlockHash
+from ledger.identity import AccountId
+
+SCHEMA_VERSION = 1
+"""Raised whenever bytes on disk change their meaning; another version is refused."""
+
+NUMBER_BYTES = 8
+INDEX_BYTES = 4
+
+
+class Table(StrEnum):
+    """A table; in RocksDB a column family of the same name."""
+
+    BLOCKS = "blocks"
+    HEADERS = "headers"
+    TXIDS = "txids"
+    UNDO = "undo"
+    UNFINAL = "unfinal"
+    HEIGHTS = "heights"
+    TRANSACTIONS = "transactions"
+    ACCOUNT_HISTORY = "account_history"
+    STATE = "state"
+    CERTIFICATES = "certificates"
+    JUSTIFIED = "justified"
+    HISTORY = "history"
+    MEMPOOL = "mempool"
+    ARRIVALS = "arrivals"
+    RETIREMENTS = "retirements"
+    RETIREMENT_ORDER = "retirement_order"
+    EVIDENCE = "evidence"
+    META = "meta"
+
+
+SCHEMA_KEY, GENESIS_KEY, HEAD_KEY, ROOT_KEY = b"schema", b"genesis", b"head", b"root"
+
+
+def number_key(number: int) -> bytes:
+    """Return the key of a height, an arrival or a retirement, 8 bytes."""
+    return number.to_bytes(NUMBER_BYTES)
+
+
+def number_of(key: bytes) -> int:
+    """Return the number that a key begins with."""
+    return int.from_bytes(key[:NUMBER_BYTES])
+
+
+def position_key(height: int, index: int) -> bytes:
+    """Return the bytes of a transaction's place on the best chain, 12 bytes."""
+    return height.to_bytes(NUMBER_BYTES) + index.to_bytes(INDEX_BYTES)
+
+
+def position_of(data: bytes) -> tuple[int, int]:
+    """Return the (height, index) that 12 bytes hold."""
+    return number_of(data), int.from_bytes(data[NUMBER_BYTES:])
+
+
+def checkpoint_key(height: int, block_hash: BlockHash) -> bytes:
+    """Return the key of a block under its height, 40 bytes."""
+    return height.to_bytes(NUMBER_BYTES) + block_hash
+
+
+def checkpoint_hash(key: bytes) -> BlockHash:
+    """Return the block hash of such a key."""
+    return BlockHash(key[-HASH_BYTES:])
+
+
+def account_history_key(account: AccountId, height: int, index: int) -> bytes:
+    """Return the key of a transaction in an account's history, 32 bytes."""
+    return account + height.to_bytes(NUMBER_BYTES) + index.to_bytes(INDEX_BYTES)
+
+
+def subtree_key(level: int, index: int) -> bytes:
+    """Return the key of a perfect subtree, 9 bytes."""
+    return bytes([level]) + index.to_bytes(NUMBER_BYTES)
+
+
+def evidence_prefix(evidence: Evidence) -> bytes:
+    """Return what the keys of all evidence against the same member begin with."""
+    return evidence.first.member.encode() + b"\x00"
