@@ -7,23 +7,29 @@ the genesis document, of which the verifier knows the hash.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.votes import Verify, decode_certificate
+from consensus.headers import validate_seal
+from consensus.votes import Certificate, Verify, decode_certificate
 from ledger import codec, limits
 from ledger.blocks import SealedHeader, sealed_header_from_value
-from ledger.errors import InvalidProof
+from ledger.errors import InvalidGenesis, InvalidHeader, InvalidProof
 from ledger.genesis import Genesis
-from ledger.hashing import HASH_BYTES
+from ledger.genesis_document import parse_genesis
+from ledger.hashing import HASH_BYTES, BlockHash
 from ledger.merkle import leaf_hash, verify_inclusion
+from ledger.sealers import SealerSet
 from ledger.transactions import SignedTransaction, decode_transaction
 from ledger.transition import signature_items
 
 FORMAT = "sunlit-evidence-bundle/1"
 SEALED_HEADER_BYTES_MAX = limits.HEADER_BYTES_MAX + 128
 PATH_HASHES_MAX = 64
+_LOWER_HEX = re.compile("(?:[0-9a-f]{2})*")  # One spelling only: fromhex takes capitals and spaces.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,22 +101,59 @@ def verify_bundle(
     """
     if document.get("format") != FORMAT or document.get("kind") != "transaction":
         raise InvalidProof("unknown_format", f"not a transaction bundle of format {FORMAT}")
+    genesis_hash, sealers = genesis.header().hash, genesis.sealers()
+    _verify_anchor(document, genesis, genesis_hash)
     transaction = decode_transaction(_hex(document, "transaction"))
     sealed, finalized = _header(document, "header"), _header(document, "finalized_header")
     index = _index(document)
     if document.get("txid") != transaction.txid.hex():
         raise InvalidProof("wrong_txid", "the bundle names another transaction than it holds")
-    _verify_signatures(transaction, genesis, verify)
+    _verify_signatures(transaction, genesis_hash, verify)
+    for header in (sealed, finalized):
+        _verify_seal(header, sealers, verify)
     _verify_inclusion(document, transaction, index, sealed)
     _verify_history(document, sealed, finalized)
-    voters = _verify_finality(document, finalized, genesis, verify)
+    certificate = decode_certificate(_hex(document, "certificate"))
+    _verify_finality(certificate, finalized)
+    certificate.validate(sealers, genesis_hash, verify)
+    _verify_genesis(document, genesis)
     return VerifiedTransaction(
-        transaction=transaction, index=index, sealed=sealed, finalized=finalized, voters=voters
+        transaction=transaction,
+        index=index,
+        sealed=sealed,
+        finalized=finalized,
+        voters=tuple(member for member, _ in certificate.signatures),
     )
 
 
-def _verify_signatures(transaction: SignedTransaction, genesis: Genesis, verify: Verify) -> None:
-    if transaction.body.genesis_hash != genesis.header().hash:
+def _verify_anchor(document: Mapping[str, Any], genesis: Genesis, genesis_hash: BlockHash) -> None:
+    if document.get("chain_id") != genesis.chain_id:
+        raise InvalidProof("wrong_chain", "the bundle is of another chain")
+    if document.get("genesis_hash") != genesis_hash.hex():
+        raise InvalidProof("wrong_genesis", "the bundle starts from another genesis hash")
+
+
+def _verify_genesis(document: Mapping[str, Any], genesis: Genesis) -> None:
+    """Check the genesis document that people read in the bundle; last, because it takes longest."""
+    try:
+        claimed = parse_genesis(json.dumps(document.get("genesis")))
+    except InvalidGenesis as error:
+        raise InvalidProof("wrong_genesis", error.detail, **error.fields) from None
+    if claimed.encode() != genesis.encode():
+        raise InvalidProof("wrong_genesis", "the bundle holds another genesis document")
+
+
+def _verify_seal(sealed: SealedHeader, sealers: SealerSet, verify: Verify) -> None:
+    try:
+        validate_seal(sealed, sealers, verify)
+    except InvalidHeader as error:
+        raise InvalidProof(error.code, error.detail, **error.fields) from None
+
+
+def _verify_signatures(
+    transaction: SignedTransaction, genesis_hash: BlockHash, verify: Verify
+) -> None:
+    if transaction.body.genesis_hash != genesis_hash:
         raise InvalidProof("wrong_chain", "the transaction is signed for another chain")
     if not all(verify(*item) for item in signature_items(transaction)):
         raise InvalidProof("bad_signature", "a signature of the transaction does not hold")
@@ -147,17 +190,12 @@ def _verify_history(
         raise InvalidProof("not_in_history", "the block is not in the final header's history")
 
 
-def _verify_finality(
-    document: Mapping[str, Any], finalized: SealedHeader, genesis: Genesis, verify: Verify
-) -> tuple[str, ...]:
-    certificate = decode_certificate(_hex(document, "certificate"))
+def _verify_finality(certificate: Certificate, finalized: SealedHeader) -> None:
     link = certificate.vote
     if link.source.hash != finalized.hash or link.source.height != finalized.header.height:
         raise InvalidProof("wrong_certificate", "the certificate is about another header")
     if not link.is_consecutive:
         raise InvalidProof("not_finalizing", "the certificate's link skips heights")
-    certificate.validate(genesis.sealers(), genesis.header().hash, verify)
-    return tuple(member for member, _ in certificate.signatures)
 
 
 def _header(document: Mapping[str, Any], name: str) -> SealedHeader:
@@ -174,10 +212,9 @@ def _index(document: Mapping[str, Any]) -> int:
 
 def _hex(document: Mapping[str, Any], name: str) -> bytes:
     text = document.get(name)
-    try:
-        return bytes.fromhex(text if isinstance(text, str) else "?")
-    except ValueError:
-        raise InvalidProof("malformed_bundle", f"{name} is a string of hexadecimal") from None
+    if not isinstance(text, str) or not _LOWER_HEX.fullmatch(text):
+        raise InvalidProof("malformed_bundle", f"{name} is a string of lower-case hexadecimal")
+    return bytes.fromhex(text)
 
 
 def _path(document: Mapping[str, Any], name: str) -> tuple[bytes, ...]:
