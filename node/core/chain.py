@@ -6,7 +6,8 @@ There is one validator: our own blocks and those of peers come through ``accept_
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from consensus.certificates import extend_proved
@@ -207,13 +208,18 @@ class Chain:
     def _disconnect(self, state: dict[StateKey, Record | None]) -> None:
         """Undo the head block; its parent is the head again."""
         node, parent = self.head, self.head.parent
-        delta = self._deltas.get(node.hash) or self._store.delta(node.hash)
-        if delta is None or parent is None:
-            raise CoreFault("undo_missing", "the undo of a connected block is not stored")
-        inverse = delta.inverse()
+        if parent is None:
+            raise CoreFault("no_parent", "only the root has no parent")
+        inverse = self._delta(node).inverse()
         self.state_tree.update(_changes(inverse))
         self._write(inverse, state)
         self.head = parent
+
+    def _delta(self, node: BlockNode) -> Delta:
+        delta = self._deltas.get(node.hash) or self._store.delta(node.hash)
+        if delta is None:
+            raise CoreFault("undo_missing", "the undo of a connected block is not stored")
+        return delta
 
     def _write(self, delta: Delta, state: dict[StateKey, Record | None]) -> None:
         self._unwritten.update(delta.after)
@@ -266,6 +272,18 @@ class Chain:
             self._bodies.pop(block_hash, None)
             self._deltas.pop(block_hash, None)
         return finalized, dropped
+
+    @contextmanager
+    def state_tree_at(self, node: BlockNode) -> Iterator[StateTree]:
+        """Lend the state tree as it was at a block of the head's chain, above or at the root."""
+        deltas = [self._delta(n) for n in self.head.path_from(node)]
+        for delta in reversed(deltas):
+            self.state_tree.update(_changes(delta.inverse()))
+        try:
+            yield self.state_tree
+        finally:
+            for delta in deltas:
+                self.state_tree.update(_changes(delta))
 
     # --- where things are --------------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""The node as its HTTP API sees it: ``node.api.backend.Backend`` over the running parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.genesis import Genesis
+from ledger.genesis_document import format_genesis
+from ledger.identity import AccountId, MemberId
+from node.core.effects import NodeStatus, SubmissionOutcome
+from node.metrics import Metrics
+from node.proofs import prove_account
+from node.runner import EngineRunner
+from node.shell import Shell
+from node.storage.chain import StoredChain
+from node.storage.view import At, ChainView
+from node.stream import BlockStream
+
+
+class NodeBackend:
+    """What the API may ask of the node."""
+
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        member: MemberId,
+        store: StoredChain,
+        shell: Shell,
+        runner: EngineRunner,
+    ) -> None:
+        self.genesis = genesis
+        self.member = member
+        self.genesis_json: Mapping[str, Any] = json.loads(format_genesis(genesis))
+        self._store = store
+        self._shell = shell
+        self._runner = runner
+
+    @property
+    def chain_id(self) -> str:
+        """Name of the network."""
+        return self.genesis.chain_id
+
+    @property
+    def metrics(self) -> Metrics:
+        """What ``/metrics`` shows."""
+        return self._shell.metrics
+
+    @property
+    def stream(self) -> BlockStream:
+        """Blocks in order, for the audit stream."""
+        return self._shell.stream
+
+    def is_ready(self) -> bool:
+        """Return whether a quorum of sealers is met and the chain is caught up."""
+        status = self._shell.status
+        sealers = self.genesis.sealers()
+        met = {self.member, *status.peers} & set(sealers.keys)
+        return len(met) >= sealers.quorum and not status.is_syncing
+
+    def status(self) -> NodeStatus:
+        """Return what the engine last published of itself."""
+        return self._shell.status
+
+    def view(self) -> ChainView:
+        """Return an immutable view of the chain as it is now."""
+        return self._store.view()
+
+    async def submit(self, transactions: Sequence[bytes]) -> Sequence[SubmissionOutcome]:
+        """Submit signed transactions; see ``Shell.submit``."""
+        return await self._shell.submit(transactions)
+
+    async def prove_account(self, account: AccountId, at: At) -> Mapping[str, Any]:
+        """Return the document that proves an account's entries; see ``node.proofs``."""
+        view = self._store.view()
+        return await self._runner.call(
+            lambda engine: prove_account(engine, view, account, at, self.genesis)
+        )

@@ -1,0 +1,192 @@
+"""The engine's shell: one task that feeds the engine, writes what it asks, then tells the world.
+
+    inbox ── events ──> engine (its own thread) ──> effects
+                            writes: durable, in the same thread, before the next call
+                            the rest: on the event loop, once the writes of the batch are durable
+
+Events that wait together are handled in one batch, so that the transactions of many submissions
+share one sync of the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from node.core.effects import (
+    CommitChain,
+    Effect,
+    LogTransactions,
+    RecordVote,
+    RetireTransactions,
+    StopVoting,
+    StoreBlock,
+    StoreCertificate,
+    StoreEvidence,
+    StoreFinality,
+)
+from node.core.engine import Engine
+from node.core.events import TICK_MS_MAX, Event, Tick
+from node.storage.chain import StoredChain
+from node.storage.vote_journal import VoteJournalFile
+
+INBOX_EVENTS_MAX: Final = 4_096
+"""Events that wait for the engine; peers are not read while it is full."""
+BATCH_EVENTS_MAX: Final = 256
+"""Events handled between two rounds of publishing and sending."""
+
+STORED = (
+    StoreBlock
+    | CommitChain
+    | StoreCertificate
+    | StoreFinality
+    | StoreEvidence
+    | LogTransactions
+    | RetireTransactions
+)
+_T = TypeVar("_T")
+
+
+class Published(Protocol):
+    """Who carries out what is not a write."""
+
+    async def perform(self, effect: Effect) -> None:
+        """Carry out one effect."""
+        ...
+
+    def chain_moved(self) -> None:
+        """Hear that head or finality moved; the store shows it."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class RunnerTimes:
+    """Where the engine's time went, in seconds since the start."""
+
+    handling_s: float = 0.0
+    writing_s: float = 0.0
+    events: int = 0
+    batches: int = 0
+
+
+class EngineRunner:
+    """Runs one engine over its inbox until cancelled."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: StoredChain,
+        journal: VoteJournalFile,
+        published: Published,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._journal = journal
+        self._published = published
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_EVENTS_MAX)
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self.times = RunnerTimes()
+
+    async def put(self, event: Event) -> None:
+        """Queue an event; waits while the inbox is full."""
+        await self._inbox.put(event)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the inbox has no room."""
+        return self._inbox.full()
+
+    async def call(self, work: Callable[[Engine], _T]) -> _T:
+        """Run a reading of the engine between two events, in its thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, work, self._engine)
+
+    async def run(self) -> None:
+        """Handle events until cancelled.
+
+        Raises:
+            StoreFailed, StoreCorrupt: a write failed; the node must stop.
+        """
+        try:
+            await self._release(await self._in_thread(self._start))
+            while True:
+                events = [await self._inbox.get()]
+                while len(events) < BATCH_EVENTS_MAX and not self._inbox.empty():
+                    events.append(self._inbox.get_nowait())
+                await self._release(await self._in_thread(partial(self._handle, events)))
+        finally:
+            # The thread ends its write before the store is closed.
+            self._executor.shutdown(wait=True)
+
+    async def tick(self) -> None:
+        """Feed ticks until cancelled; one at a time, so that a busy engine is not flooded."""
+        while True:
+            await asyncio.sleep(TICK_MS_MAX / 1_000)
+            await self.put(Tick())
+
+    async def _in_thread(self, work: Callable[[], list[Effect]]) -> list[Effect]:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def _release(self, effects: Sequence[Effect]) -> None:
+        has_moved = False
+        for effect in effects:
+            if isinstance(effect, CommitChain | StoreFinality):
+                has_moved = True
+            elif not isinstance(effect, STORED | RecordVote | StopVoting):
+                await self._published.perform(effect)
+        if has_moved:
+            self._published.chain_moved()
+
+    # --- in the engine's thread --------------------------------------------------------------
+
+    def _start(self) -> list[Effect]:
+        effects = list(self._engine.start(now_ms()))
+        self._write(effects)
+        return effects
+
+    def _handle(self, events: Sequence[Event]) -> list[Effect]:
+        """Handle a batch; on return every write is durable."""
+        released: list[Effect] = []
+        unsynced: list[Effect] = []
+        for event in events:
+            started = time.perf_counter()
+            effects = self._engine.handle(event, now_ms())
+            self.times.handling_s += time.perf_counter() - started
+            released.extend(effects)
+            # The engine reads everything back but the log of transactions, so only that waits.
+            unsynced.extend(effects)
+            if any(_is_read_back(effect) for effect in effects):
+                self._write(unsynced)
+                unsynced = []
+        self._write(unsynced)
+        self.times.events += len(events)
+        self.times.batches += 1
+        return released
+
+    def _write(self, effects: Sequence[Effect]) -> None:
+        started = time.perf_counter()
+        stored = [effect for effect in effects if isinstance(effect, STORED)]
+        if stored:
+            self._store.apply(stored)
+        for effect in effects:
+            if isinstance(effect, RecordVote):
+                self._journal.append(effect.vote)
+            elif isinstance(effect, StopVoting):
+                self._journal.stop(effect.vote)
+        self.times.writing_s += time.perf_counter() - started
+
+
+def _is_read_back(effect: Effect) -> bool:
+    return isinstance(effect, STORED | RecordVote | StopVoting) and not isinstance(
+        effect, LogTransactions
+    )
+
+
+def now_ms() -> int:
+    """Return the wall clock, milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000

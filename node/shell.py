@@ -1,0 +1,193 @@
+"""The engine's hands: replies, messages, verification jobs and mining jobs, carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from ledger.blocks import NONCE_BYTES
+from ledger.identity import MemberId
+from node.api.backend import Busy
+from node.core.effects import (
+    Disconnect,
+    Effect,
+    Halt,
+    NodeStatus,
+    Note,
+    PublishStatus,
+    Reply,
+    Send,
+    StartMining,
+    StopMining,
+    SubmissionOutcome,
+    VerifySignatures,
+)
+from node.core.events import (
+    FrameReceived,
+    NonceFound,
+    PeerConnected,
+    PeerDisconnected,
+    SignaturesVerified,
+    TransactionsSubmitted,
+)
+from node.errors import NodeError
+from node.gossip.transport import PeerTransport
+from node.metrics import Metrics
+from node.runner import EngineRunner
+from node.stream import BlockStream
+from node.workers.miner import Miner
+from node.workers.pool import VerifierPool
+
+SUBMISSIONS_WAITING_MAX: Final = 1_024
+"""Requests that wait for the engine's answer; one more is told to come back."""
+_QUIET_NOTES: Final = frozenset({"transaction_refused", "block_unasked"})
+
+log = structlog.get_logger(__name__)
+_P = TypeVar("_P")
+
+
+class NodeHalted(NodeError):
+    """The engine stopped the node, because going on could harm; the operator must decide."""
+
+
+class Shell:
+    """Carries out the engine's effects and feeds it what comes back."""
+
+    def __init__(self, *, metrics: Metrics, stream: BlockStream, status: NodeStatus) -> None:
+        self.metrics = metrics
+        self.stream = stream
+        self.status = status
+        self._replies: dict[int, asyncio.Future[Sequence[SubmissionOutcome]]] = {}
+        self._request_id = 0
+        self._runner: EngineRunner | None = None
+        self._transport: PeerTransport | None = None
+        self._miner: Miner | None = None
+        self._verifier: VerifierPool | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def connect(
+        self,
+        *,
+        runner: EngineRunner,
+        transport: PeerTransport,
+        verifier: VerifierPool,
+        miner: Miner | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Take the parts that run beside it; before the runner starts."""
+        self._runner = runner
+        self._transport = transport
+        self._verifier = verifier
+        self._miner = miner
+        self._tasks = tasks
+
+    # --- towards the engine ------------------------------------------------------------------
+
+    async def submit(self, transactions: Sequence[bytes]) -> Sequence[SubmissionOutcome]:
+        """Submit transactions and wait for the engine's answer; what it accepts is durable.
+
+        Raises:
+            Busy: too many submissions wait; nothing was taken.
+        """
+        runner = _part(self._runner)
+        if runner.is_full or len(self._replies) >= SUBMISSIONS_WAITING_MAX:
+            raise Busy
+        self._request_id += 1
+        request_id = self._request_id
+        reply: asyncio.Future[Sequence[SubmissionOutcome]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._replies[request_id] = reply
+        try:
+            await runner.put(
+                TransactionsSubmitted(request_id=request_id, transactions=tuple(transactions))
+            )
+            outcomes = await reply
+        finally:
+            self._replies.pop(request_id, None)
+        self.metrics.observe_submissions(outcomes)
+        return outcomes
+
+    async def on_connected(self, member_id: str, *, inbound: bool) -> None:
+        """Tell the engine of a peer's session."""
+        log.info("peer_connected", peer=member_id, inbound=inbound)
+        await _part(self._runner).put(PeerConnected(member=MemberId(member_id)))
+
+    async def on_frame(self, member_id: str, frame: bytes) -> None:
+        """Hand the engine a peer's message; waiting here is the back-pressure."""
+        await _part(self._runner).put(FrameReceived(member=MemberId(member_id), frame=frame))
+
+    async def on_disconnected(self, member_id: str, reason: str) -> None:
+        """Tell the engine that a peer's session is over."""
+        log.info("peer_disconnected", peer=member_id, reason=reason)
+        await _part(self._runner).put(PeerDisconnected(member=MemberId(member_id)))
+
+    async def on_solution(self, job_id: int, nonce: int) -> None:
+        """Hand the engine the miner's nonce."""
+        await _part(self._runner).put(
+            NonceFound(job_id=job_id, nonce=nonce.to_bytes(NONCE_BYTES, "big"))
+        )
+
+    # --- from the engine ---------------------------------------------------------------------
+
+    def chain_moved(self) -> None:
+        """Wake the consumers of the block stream."""
+        self.stream.advance()
+
+    async def perform(self, effect: Effect) -> None:  # noqa: C901 - one case an effect
+        """Carry out one effect that is not a write.
+
+        Raises:
+            NodeHalted: the engine stopped the node.
+        """
+        match effect:
+            case Reply():
+                self._reply(effect)
+            case PublishStatus():
+                self.status = effect.status
+                self.metrics.observe_status(effect.status)
+            case Note():
+                self._note(effect)
+            case Send():
+                _part(self._transport).send(effect.member, effect.frame)
+            case VerifySignatures():
+                name = f"verify-{effect.job_id}"
+                _part(self._tasks).create_task(self._verify(effect), name=name)
+            case StartMining():
+                if self._miner is not None:
+                    await self._miner.start(effect.job_id, effect.work_prefix, effect.target)
+            case StopMining():
+                if self._miner is not None:
+                    await self._miner.stop()
+            case Disconnect():
+                _part(self._transport).disconnect(effect.member, effect.code, effect.discourage_ms)
+            case Halt():
+                raise NodeHalted(effect.code, effect.detail)
+            case _:
+                raise TypeError(f"{type(effect).__name__} is a write; the runner carries it out")
+
+    def _reply(self, effect: Reply) -> None:
+        reply = self._replies.get(effect.request_id)
+        if reply is not None and not reply.done():  # else the client went away
+            reply.set_result(effect.outcomes)
+
+    def _note(self, note: Note) -> None:
+        self.metrics.observe_note(note)
+        if note.name not in _QUIET_NOTES:
+            log.info(note.name, **note.fields)
+
+    async def _verify(self, job: VerifySignatures) -> None:
+        verdicts = await _part(self._verifier).verify(job.items)
+        await _part(self._runner).put(
+            SignaturesVerified(job_id=job.job_id, verdicts=tuple(verdicts))
+        )
+
+
+def _part(part: _P | None) -> _P:
+    """Return a part that ``connect`` gave; the runner does not start before."""
+    if part is None:
+        raise RuntimeError("the shell was used before its parts were connected")
+    return part
