@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from consensus.account_bundle import account_bundle_document
 from ledger.genesis import Genesis
 from ledger.genesis_document import format_genesis
 from ledger.identity import AccountId, MemberId
@@ -15,7 +16,7 @@ from node.proofs import prove_account
 from node.runner import EngineRunner
 from node.shell import Shell
 from node.storage.chain import StoredChain
-from node.storage.view import At, ChainView
+from node.storage.view import ChainView
 from node.stream import BlockStream
 
 
@@ -72,9 +73,18 @@ class NodeBackend:
         """Submit signed transactions; see ``Shell.submit``."""
         return await self._shell.submit(transactions)
 
-    async def prove_account(self, account: AccountId, at: At) -> Mapping[str, Any]:
-        """Return the document that proves an account's entries; see ``node.proofs``."""
-        view = self._store.view()
-        return await self._runner.call(
-            lambda engine: prove_account(engine, view, account, at, self.genesis)
+    async def prove_account(self, account: AccountId) -> Mapping[str, Any]:
+        """Return the evidence bundle of an account at the last final block.
+
+        Raises:
+            InvalidProof: finality is not there yet, or too far behind the head.
+        """
+        proof = await self._runner.call(
+            lambda engine: prove_account(engine, self._store.view(), account, self.genesis)
+        )
+        return account_bundle_document(
+            proof,
+            chain_id=self.chain_id,
+            genesis_hash=self.genesis.header().hash,
+            genesis=self.genesis_json,
         )

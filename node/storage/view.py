@@ -363,6 +363,10 @@ class ChainView:
             certificate=certificate,
         )
 
+    def finality_certificate(self, height: int) -> bytes | None:
+        """Return the encoded certificate whose link made the block at a height final, itself."""
+        return self._reads.get(Table.CERTIFICATES, number_key(height))
+
     def evidence(self) -> tuple[FoundEvidence, ...]:
         """Return all evidence of faulty voters, oldest first."""
         found = (
