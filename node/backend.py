@@ -9,6 +9,7 @@ from typing import Any
 from consensus.account_bundle import account_bundle_document
 from ledger.genesis import Genesis
 from ledger.genesis_document import format_genesis
+from ledger.hashing import BlockHash
 from ledger.identity import AccountId, MemberId
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
@@ -35,9 +36,15 @@ class NodeBackend:
         self.genesis = genesis
         self.member = member
         self.genesis_json: Mapping[str, Any] = json.loads(format_genesis(genesis))
+        self._genesis_hash = genesis.header().hash
         self._store = store
         self._shell = shell
         self._runner = runner
+
+    @property
+    def genesis_hash(self) -> BlockHash:
+        """Hash of block 0."""
+        return self._genesis_hash
 
     @property
     def chain_id(self) -> str:
@@ -85,6 +92,6 @@ class NodeBackend:
         return account_bundle_document(
             proof,
             chain_id=self.chain_id,
-            genesis_hash=self.genesis.header().hash,
+            genesis_hash=self._genesis_hash,
             genesis=self.genesis_json,
         )
