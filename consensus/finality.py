@@ -83,6 +83,18 @@ class FinalityTally:
         """Return the certificate that justifies a block, or None."""
         return self.justified.get(block_hash)
 
+    def certificates_above(self, height: int) -> tuple[Certificate, ...]:
+        """Return the certificates that justify blocks above a height, lowest first.
+
+        They reach 1,024 blocks below the last final one: a chain proves its finality to those who
+        sync it only if its blocks carry every link, however late.
+        """
+        return tuple(
+            certificate
+            for at, (_, certificate) in sorted(self._by_height.items())
+            if at > height and certificate is not None
+        )
+
     def votes_of(self, member: MemberId) -> tuple[SignedVote, ...]:
         """Return the votes of a member that were heard, oldest first, the last 1,024 at most."""
         return tuple(self._history.get(member, ()))
@@ -241,10 +253,12 @@ class FinalityTally:
                 del self._by_height[height]
         for vote in [v for v in self._links if v.target.height <= floor]:
             del self._links[vote]
-        for vote in [v for v in self._quorums if v.target.height <= floor]:
-            del self._quorums[vote]
 
     def restore(self, certificates: Iterable[Certificate]) -> None:
         """Count certificates that this node stored before it stopped."""
         for certificate in certificates:
+            target = certificate.vote.target
+            if target.height <= self.final.height:
+                # It settles nothing any more, but blocks to come may have to carry it.
+                self._by_height[target.height] = (target.hash, certificate)
             self.add_certificate(certificate)

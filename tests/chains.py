@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
+from consensus.evidence import Evidence
+from consensus.finality import FinalityTally
 from consensus.headers import ChainRules, next_bits, next_clock_ms
 from consensus.target import bits_to_target
 from consensus.tree import BlockTree, genesis_node
@@ -21,6 +23,7 @@ from consensus.votes import Certificate, Checkpoint, SignedVote, Vote
 from ledger.blocks import NONCE_BYTES, Header, SealedHeader, certificates_root, tx_root
 from ledger.hashing import BlockHash, double_sha256
 from ledger.identity import MemberId, Role
+from ledger.keys import verify
 from ledger.merkle import EMPTY_FRONTIER, Frontier, leaf_hash
 from ledger.parameters import Parameters
 from ledger.transactions import SignedTransaction
@@ -173,6 +176,45 @@ class ChainBuilder:
             vote=self.link(source, target),
             signatures=tuple(sorted((vote.member, vote.signature) for vote in votes)),
         )
+
+
+class Tallied:
+    """A chain of four sealers, a tree that holds all of it, and one node's tally of votes."""
+
+    def __init__(self, length: int = 6) -> None:
+        self.chain = ChainBuilder()
+        self.blocks = [self.chain.genesis, *self.chain.extend(self.chain.genesis, length)]
+        self.tree: BlockTree = self.chain.tree(self.blocks[1:])
+        self.tally = FinalityTally(self.chain.rules, checkpoint(self.chain.genesis))
+        self.evidence: list[Evidence] = []
+
+    def add(self, votes: Sequence[SignedVote]) -> None:
+        """Count votes, keeping their evidence."""
+        for vote in votes:
+            found = self.tally.add(vote, verify)
+            if found is not None:
+                self.evidence.append(found)
+
+    def link(self, source: int, target: int, voters: Sequence[int] = (0, 1, 2)) -> None:
+        """Count the votes of some members for a link of the main chain, and settle them."""
+        self.vote(self.blocks[source], self.blocks[target], voters)
+        self.tally.advance(self.tree)
+
+    def vote(self, source: SealedHeader, target: SealedHeader, voters: Sequence[int]) -> None:
+        """Count the votes of some members, by number, for any link."""
+        self.add(self.chain.votes(source, target, [self.chain.members[v] for v in voters]))
+
+    @property
+    def justified(self) -> list[int]:
+        """Heights of the justified blocks."""
+        return sorted(
+            node.height for node in self.tree if self.tally.justified.get(node.hash) is not None
+        )
+
+    @property
+    def final(self) -> int:
+        """Height of the last final block."""
+        return self.tally.final.height
 
 
 def checkpoint(sealed: SealedHeader) -> Checkpoint:

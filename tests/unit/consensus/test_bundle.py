@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from consensus.bundle import (
-    FORMAT,
     TransactionProof,
     VerifiedTransaction,
     bundle_document,
@@ -85,7 +84,9 @@ class Proven:
 
     def verify(self, document: Document) -> VerifiedTransaction:
         """Verify a bundle against the genesis that is trusted."""
-        return verify_bundle(document, genesis=self.chain.network.genesis, verify=verify)
+        verified = verify_bundle(document, genesis=self.chain.network.genesis, verify=verify)
+        assert isinstance(verified, VerifiedTransaction)
+        return verified
 
     def refuse(self, document: Document) -> str:
         """Return the code with which a bundle is refused."""
@@ -121,7 +122,7 @@ def test_a_bundle_has_the_documented_fields(proven: Proven) -> None:
     """The document is plain JSON with these fields and no others."""
     document = proven.document()
     assert tuple(document) == FIELDS
-    assert document["format"] == FORMAT
+    assert document["format"] == "sunlit-evidence-bundle/1"
 
 
 @pytest.mark.parametrize("name", FIELDS)
