@@ -1,0 +1,134 @@
+"""The HTTP application: every operation behind the same checks, every refusal in the same shape."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from node.api import accounts, chain, node_status, transactions
+from node.api.auth import TokenAuthority
+from node.api.backend import Backend
+from node.api.docs_page import docs_routes
+from node.api.json_text import write_json
+from node.api.limits import RATED_CLIENTS_MAX, REQUESTS_BURST, REQUESTS_PER_SECOND
+from node.api.openapi import openapi_document
+from node.api.operations import JSON, Operation, Server
+from node.api.problems import internal_problem, problem_of
+from node.api.rate import RateLimiter
+from node.audit import block_stream, registers, search
+from node.audit.block_stream import STREAMS
+from node.metrics import Metrics
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *node_status.OPERATIONS,
+    *transactions.OPERATIONS,
+    *chain.OPERATIONS,
+    *accounts.OPERATIONS,
+    block_stream.OPERATION,
+    search.OPERATION,
+    *registers.OPERATIONS,
+)
+
+UNMATCHED: Final = "unmatched"
+OTHER_METHOD: Final = "other"
+"""What metrics call a path or a method that is not ours: a client's own words are no label."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("node.api")
+
+
+def make_app(
+    backend: Backend,
+    *,
+    clock_s: Callable[[], float] = time.time,
+    monotonic_s: Callable[[], float] = time.monotonic,
+    requests_per_second: float = REQUESTS_PER_SECOND,
+    requests_burst: int = REQUESTS_BURST,
+) -> web.Application:
+    """Return the application that serves a node's HTTP API.
+
+    Args:
+        backend: the node.
+        clock_s: wall clock, Unix seconds; tokens are judged by it.
+        monotonic_s: clock that never jumps, seconds; rates and latencies are measured by it.
+        requests_per_second: sustained rate of one client.
+        requests_burst: requests that a client may make at once.
+    """
+    server = Server(
+        backend=backend,
+        authority=TokenAuthority(chain_id=backend.chain_id, member=backend.member, clock_s=clock_s),
+        limiter=RateLimiter(
+            per_second=requests_per_second,
+            burst=requests_burst,
+            clients_max=RATED_CLIENTS_MAX,
+            clock_s=monotonic_s,
+        ),
+    )
+    app = web.Application(middlewares=[_observing(backend.metrics, monotonic_s), _answering])
+    app[STREAMS] = set()
+    app.on_shutdown.append(_end_streams)
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, operation.path, server.serve(operation))
+    app.router.add_get("/openapi.json", _serve_openapi())
+    app.router.add_routes(docs_routes())
+    return app
+
+
+def _serve_openapi() -> Handler:
+    body = write_json(openapi_document(OPERATIONS))
+
+    async def serve(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=JSON)
+
+    return serve
+
+
+def _observing(metrics: Metrics, monotonic_s: Callable[[], float]) -> Middleware:
+    """Return the outermost middleware: it counts and times every request."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started_s = monotonic_s()
+        response = await handler(request)
+        resource = request.match_info.route.resource
+        metrics.observe_request(
+            method=request.method if request.method in hdrs.METH_ALL else OTHER_METHOD,
+            route=UNMATCHED if resource is None else resource.canonical,
+            status=response.status,
+            elapsed_s=monotonic_s() - started_s,
+        )
+        return response
+
+    return observe
+
+
+@web.middleware
+async def _answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every refusal into a problem document, and what nobody foresaw into a 500."""
+    try:
+        response = await handler(request)
+    except Exception as error:  # noqa: BLE001 - a fault in one request must not end the others
+        problem = problem_of(error)
+        if problem is None:
+            route = request.match_info.route.resource
+            _log.exception("request_failed", route=route.canonical if route else UNMATCHED)
+            problem = internal_problem()
+        response = problem.response()
+    if not response.prepared:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    return response
+
+
+async def _end_streams(app: web.Application) -> None:
+    """End the open streams, so that the server stops without waiting for them."""
+    open_streams: set[asyncio.Task[Any]] = app[STREAMS]
+    streams = list(open_streams)
+    for task in streams:
+        task.cancel()
+    await asyncio.gather(*streams, return_exceptions=True)
