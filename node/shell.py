@@ -62,6 +62,8 @@ class Shell:
         self.status = status
         self._replies: dict[int, asyncio.Future[Sequence[SubmissionOutcome]]] = {}
         self._request_id = 0
+        self._session_id = 0
+        self._sessions: dict[str, int] = {}
         self._runner: EngineRunner | None = None
         self._transport: PeerTransport | None = None
         self._miner: Miner | None = None
@@ -114,16 +116,22 @@ class Shell:
     async def on_connected(self, member_id: str, *, inbound: bool) -> None:
         """Tell the engine of a peer's session."""
         log.info("peer_connected", peer=member_id, inbound=inbound)
-        await _part(self._runner).put(PeerConnected(member=MemberId(member_id)))
+        self._session_id += 1
+        session = self._sessions[member_id] = self._session_id
+        await _part(self._runner).put(PeerConnected(member=MemberId(member_id), session=session))
 
     async def on_frame(self, member_id: str, frame: bytes) -> None:
         """Hand the engine a peer's message; waiting here is the back-pressure."""
-        await _part(self._runner).put(FrameReceived(member=MemberId(member_id), frame=frame))
+        session = self._sessions[member_id]
+        await _part(self._runner).put(
+            FrameReceived(member=MemberId(member_id), session=session, frame=frame)
+        )
 
     async def on_disconnected(self, member_id: str, reason: str) -> None:
         """Tell the engine that a peer's session is over."""
         log.info("peer_disconnected", peer=member_id, reason=reason)
-        await _part(self._runner).put(PeerDisconnected(member=MemberId(member_id)))
+        session = self._sessions.pop(member_id)
+        await _part(self._runner).put(PeerDisconnected(member=MemberId(member_id), session=session))
 
     async def on_solution(self, job_id: int, nonce: int) -> None:
         """Hand the engine the miner's nonce."""
@@ -137,7 +145,7 @@ class Shell:
         """Wake the consumers of the block stream."""
         self.stream.advance()
 
-    async def perform(self, effect: Effect) -> None:  # noqa: C901 - one case an effect
+    async def perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case an effect
         """Carry out one effect that is not a write.
 
         Raises:
@@ -152,7 +160,8 @@ class Shell:
             case Note():
                 self._note(effect)
             case Send():
-                _part(self._transport).send(effect.member, effect.frame)
+                if self._sessions.get(effect.member) == effect.session:
+                    _part(self._transport).send(effect.member, effect.frame)
             case VerifySignatures():
                 name = f"verify-{effect.job_id}"
                 _part(self._tasks).create_task(self._verify(effect), name=name)
@@ -163,7 +172,10 @@ class Shell:
                 if self._miner is not None:
                     await self._miner.stop()
             case Disconnect():
-                _part(self._transport).disconnect(effect.member, effect.code, effect.discourage_ms)
+                if self._sessions.get(effect.member) == effect.session:
+                    _part(self._transport).disconnect(
+                        effect.member, effect.code, effect.discourage_ms
+                    )
             case Halt():
                 raise NodeHalted(effect.code, effect.detail)
             case _:

@@ -21,6 +21,7 @@ from node.core.effects import (
     LogTransactions,
     Note,
     Reply,
+    Retirement,
     SubmissionOutcome,
     TransactionStatus,
     VerifySignatures,
@@ -72,7 +73,8 @@ class Admission:
         self._peers = peers
         self._sealing = sealing
         self._verdicts = verdicts
-        self._checks: dict[TxId, _Check] = {}
+        # By the whole bytes, since one txid may come with other signatures.
+        self._checks: dict[bytes, _Check] = {}
         self._jobs: dict[int, list[_Check]] = {}
 
     def submit(self, request_id: int, raws: tuple[bytes, ...], job_id: int) -> Iterable[Effect]:
@@ -99,8 +101,8 @@ class Admission:
         known = self.status(txid)
         if known is not None:
             return known
-        running = self._checks.get(txid)
-        if running is not None and running.transaction.raw == raw:
+        running = self._checks.get(raw)
+        if running is not None:
             running.waiting.append((request, index))
             return None
         try:
@@ -124,7 +126,7 @@ class Admission:
                 raise PeerMisbehaved(error.code, error.detail) from None
             txid = transaction.txid
             peer.known.add((txid,))
-            if txid in self._checks or self.status(txid) is not None:
+            if raw in self._checks or self.status(txid) is not None:
                 continue
             try:
                 self._check(transaction)
@@ -148,7 +150,7 @@ class Admission:
         waiting: list[tuple[_Request, int]],
     ) -> _Check:
         check = _Check(transaction=transaction, source=source, waiting=waiting)
-        self._checks[transaction.txid] = check
+        self._checks[transaction.raw] = check
         self._relay.begin_check(transaction.txid)
         return check
 
@@ -188,7 +190,7 @@ class Admission:
     def _decide(self, check: _Check, are_good: bool) -> SubmissionOutcome:
         transaction = check.transaction
         txid = transaction.txid
-        del self._checks[txid]
+        del self._checks[transaction.raw]
         self._relay.end_check(txid)
         if not are_good:
             error = InvalidTransaction("invalid_signature", "a signature does not hold")
@@ -209,16 +211,22 @@ class Admission:
         self._sealing.offer(self._mempool.add(transaction, self._chain))
         self._relay.announce(transaction.txid, source=source)
 
-    def readmit(self, transactions: Iterable[SignedTransaction]) -> None:
-        """Put back transactions of disconnected blocks, or of the log at start, if still valid."""
+    def readmit(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
+        """Put back transactions of disconnected blocks, or of the log at start, if still valid.
+
+        Returns the others with the reason: each was accepted once, so none may vanish in silence.
+        """
+        retired = []
         for transaction in transactions:
             if transaction.txid in self._mempool:
                 continue
             try:
                 self._check(transaction)
-            except InvalidTransaction:
+            except InvalidTransaction as error:
+                retired.append(_retirement(transaction.txid, error))
                 continue
             self.admit(transaction, source=None)
+        return retired
 
     def status(self, txid: TxId) -> SubmissionOutcome | None:
         """Return where a known transaction stands, or None for an unknown one."""
@@ -247,3 +255,9 @@ class Admission:
 def refusal(txid: TxId | None, error: LedgerError) -> SubmissionOutcome:
     """Return the outcome of a refused transaction."""
     return SubmissionOutcome(txid=txid, status=None, code=error.code, detail=error.detail)
+
+
+def _retirement(txid: TxId, error: InvalidTransaction) -> Retirement:
+    is_expired = error.code == "expired"
+    status = TransactionStatus.EXPIRED if is_expired else TransactionStatus.REJECTED
+    return Retirement(txid=txid, status=status, code=error.code)

@@ -59,6 +59,7 @@ class Chain:
         self._bodies: dict[BlockHash, Block] = {}
         self._deltas: dict[BlockHash, Delta] = {}
         self._unwritten: dict[StateKey, Record | None] = {}
+        self._unwritten_hashes: dict[int, BlockHash] = {}
         self._restore(recovered)
 
     def _restore(self, recovered: Recovered) -> None:
@@ -77,6 +78,7 @@ class Chain:
     def begin_call(self) -> None:
         """Forget writes of the call before: its effects were run, the store has them."""
         self._unwritten.clear()
+        self._unwritten_hashes.clear()
 
     # --- the state at the head ---------------------------------------------------------------
 
@@ -266,7 +268,9 @@ class Chain:
         root = self.tree.find(checkpoint)
         if root is None:
             raise CoreFault("unknown_final", "the tally finalizes only blocks of the tree")
-        finalized = tuple(node.hash for node in root.path_from(self.tree.root))
+        path = root.path_from(self.tree.root)
+        self._unwritten_hashes.update((node.height, node.hash) for node in path)
+        finalized = tuple(node.hash for node in path)
         dropped = tuple(node.hash for node in self.tree.advance_root(root))
         for block_hash in (*finalized, *dropped):
             self._bodies.pop(block_hash, None)
@@ -290,7 +294,7 @@ class Chain:
     def ancestor_hash(self, node: BlockNode, height: int) -> BlockHash | None:
         """Return the hash of a chain's block at a height, also below the root."""
         if height < self.tree.root.height:
-            return self._store.hash_at(height)
+            return self._unwritten_hashes.get(height) or self._store.hash_at(height)
         ancestor = node.ancestor(height)
         return ancestor.hash if ancestor is not None else None
 

@@ -199,9 +199,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send a message to a member; dropped if it is not connected."""
+    """Send a message to a member; dropped if that session is over."""
 
     member: MemberId
+    session: int
     frame: bytes
 
 
@@ -233,6 +234,7 @@ class Disconnect:
     """End a member's session and discourage it: neither dial nor accept it for a while."""
 
     member: MemberId
+    session: int
     code: str
     discourage_ms: int
 

@@ -15,7 +15,7 @@ from ledger.errors import DecodeError, LedgerError
 from ledger.transactions import SignedTransaction, decode_transaction
 from node.core.admission import Admission
 from node.core.chain import Chain, CoreFault
-from node.core.effects import Effect, Halt, NodeStatus, Note, PublishStatus
+from node.core.effects import Effect, Halt, NodeStatus, Note, PublishStatus, RetireTransactions
 from node.core.events import (
     Event,
     FrameReceived,
@@ -84,13 +84,16 @@ class Engine:
         self._job_id = 0
         self._is_halted = False
         self._status: NodeStatus | None = None
-        self._admission.readmit(_waiting(recovered, environment))
+        self._recovered = recovered
 
     def start(self, now_ms: int) -> tuple[Effect, ...]:
         """Return the first effects: finality as far as the store proves it, and the first job."""
         return self._guard(self._start(now_ms))
 
     def _start(self, now_ms: int) -> Iterable[Effect]:
+        retired = self._admission.readmit(_waiting(self._recovered, self.environment))
+        if retired:
+            yield RetireTransactions(retired=tuple(retired))
         yield from self._progress.advance(now_ms)
         yield from self._sealing.renew(now_ms)
 
@@ -124,12 +127,13 @@ class Engine:
             case Tick():
                 yield from self._tick(now_ms)
             case PeerConnected():
-                yield from self._sessions.connect(event.member, now_ms)
+                yield from self._sessions.connect(event.member, event.session, now_ms)
             case PeerDisconnected():
-                self.peers.remove(event.member)
+                if self.peers.in_session(event.member, event.session) is not None:
+                    self.peers.remove(event.member)
                 yield from self._sync.schedule(now_ms)
             case FrameReceived():
-                peer = self.peers.get(event.member)
+                peer = self.peers.in_session(event.member, event.session)
                 if peer is not None:
                     yield from self._sessions.receive(peer, event.frame, now_ms)
                     yield from self._progress.advance(now_ms)

@@ -17,6 +17,9 @@ class PeerConnected:
     """A session with a member stands; its identity is proved by TLS."""
 
     member: MemberId
+    session: int
+    """Number of the session, never used again: a member's sessions may follow each other closely,
+    and what was meant for one must not reach the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class PeerDisconnected:
     """The session with a member is over."""
 
     member: MemberId
+    session: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class FrameReceived:
     """A member sent one message."""
 
     member: MemberId
+    session: int
     frame: bytes
 
 

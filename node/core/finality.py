@@ -42,6 +42,13 @@ class Finality:
         self._resent_ms = 0
         self._round_trip_ms = limits.VOTE_ROUND_TRIP_MS_START
         self.evidence_count = 0
+        self._count_released()
+
+    def _count_released(self) -> None:
+        """Count our own votes again: one may have been recorded and never sent."""
+        for vote in self._environment.votes.votes:
+            if vote.vote.target.height > self.tally.final.height:
+                self.tally.add(vote, self._environment.verify)
 
     @property
     def is_recovered(self) -> bool:
@@ -80,7 +87,7 @@ class Finality:
             frame = encode_message(Votes(votes=tuple(fresh)))
             for peer in self._peers.established():
                 if peer is not sender:
-                    yield Send(member=peer.member, frame=frame)
+                    yield Send(member=peer.member, session=peer.session, frame=frame)
 
     def _count(self, vote: SignedVote) -> Iterable[Effect]:
         evidence = self.tally.add(vote, self._environment.verify)
@@ -94,7 +101,7 @@ class Finality:
             # Both votes go to everyone: a peer may have heard only one of them.
             frame = encode_message(Votes(votes=(evidence.first, evidence.second)))
             for peer in self._peers.established():
-                yield Send(member=peer.member, frame=frame)
+                yield Send(member=peer.member, session=peer.session, frame=frame)
         if vote.member == self._environment.member:
             yield from self._recognise(vote)
 
@@ -131,7 +138,7 @@ class Finality:
         frame = encode_message(GetMemberVotes(member=self._environment.member))
         for peer in self._peers.established():
             if peer.member not in self._heard_from:
-                yield Send(member=peer.member, frame=frame)
+                yield Send(member=peer.member, session=peer.session, frame=frame)
 
     def latest_of(self, member: MemberId) -> tuple[SignedVote, ...]:
         """Return the newest votes of a member, as many as one message may hold."""
@@ -185,7 +192,7 @@ class Finality:
     def _broadcast(self, vote: SignedVote) -> Iterable[Effect]:
         frame = encode_message(Votes(votes=(vote,)))
         for peer in self._peers.established():
-            yield Send(member=peer.member, frame=frame)
+            yield Send(member=peer.member, session=peer.session, frame=frame)
 
     def measure(self, tree: BlockTree, now_ms: int) -> None:
         """Learn the round trip of votes when the target of our latest one was justified."""

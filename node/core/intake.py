@@ -94,6 +94,7 @@ class Intake:
         if not items:
             yield from self._finish(job)
             return
+        self._sync.settle(node)  # or it would be asked for again while its signatures are checked
         self._in_check.add(node.hash)
         self._jobs[job_id] = job
         yield VerifySignatures(job_id=job_id, items=tuple(items))
@@ -107,7 +108,6 @@ class Intake:
         if not all(verdicts):
             # tx_root covers the signatures, so the sealer vouched for them: the block is invalid.
             self._chain.refuse(job.node)
-            self._sync.settle(job.node)
             yield Note(name="block_refused", fields={"code": "invalid_signature"})
             if job.source is not None:
                 yield from self._peers.penalise(job.source, "invalid_signature", limits.SCORE_MAX)

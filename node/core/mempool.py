@@ -30,6 +30,9 @@ from ledger.transition import validate_effect, validate_window
 from node.core import limits
 from node.core.effects import Retirement, TransactionStatus
 
+EXPIRY_SLACK = 1_024
+"""Expiries of transactions that have left, beyond as many as are waiting, before they are dropped."""
+
 _K = TypeVar("_K")
 _I = TypeVar("_I")
 _V = TypeVar("_V")
@@ -140,7 +143,14 @@ class Mempool:
         for actor in transaction.body.actors:
             self._actor_counts[actor.id] = self._actor_counts.get(actor.id, 0) + 1
         heapq.heappush(self._expiry, (transaction.body.valid_until, txid))
+        self._compact_expiry()
         return pooled
+
+    def _compact_expiry(self) -> None:
+        """Drop the expiry of what has left: validity may end long after a block took it in."""
+        if len(self._expiry) > 2 * len(self._pooled) + EXPIRY_SLACK:
+            self._expiry = [entry for entry in self._expiry if entry[1] in self._pooled]
+            heapq.heapify(self._expiry)
 
     def remove(self, txid: TxId) -> PooledTransaction | None:
         """Drop a transaction, if it is here."""

@@ -43,6 +43,10 @@ class KnownTransactions:
         while len(self._known) > self._count_max:
             self._known.popitem(last=False)
 
+    def discard(self, txid: TxId) -> None:
+        """Take back that the peer has this: it did not deliver it."""
+        self._known.pop(txid, None)
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Peer:
@@ -50,6 +54,8 @@ class Peer:
 
     member: MemberId
     """Proved by its certificate."""
+    session: int
+    """Number of the session."""
     connected_ms: int
     """When the session began."""
     is_established: bool = False
@@ -67,7 +73,9 @@ class Peer:
     stall_ms: int = limits.STALL_MS_MIN
     """How long it is given for the next block."""
     headers_asked_ms: int | None = None
-    """When it was asked for headers and has not answered yet."""
+    """When it was asked for headers that are waited for still."""
+    headers_owed: int = 0
+    """Requests for headers that it has not answered, waited for or given up on."""
     parked: OrderedDict[BlockHash, SealedHeader] = field(default_factory=OrderedDict)
     """Headers that cannot be placed yet (parent unknown, or from the future); oldest out."""
     inventory_window_ms: int = 0
@@ -93,10 +101,15 @@ class Peers:
         """Return the sessions whose hello was accepted, in order of member."""
         return [self._peers[m] for m in sorted(self._peers) if self._peers[m].is_established]
 
-    def add(self, member: MemberId, now_ms: int) -> Peer:
+    def add(self, member: MemberId, session: int, now_ms: int) -> Peer:
         """Start the session of a member; an earlier one is forgotten."""
-        peer = self._peers[member] = Peer(member=member, connected_ms=now_ms)
+        peer = self._peers[member] = Peer(member=member, session=session, connected_ms=now_ms)
         return peer
+
+    def in_session(self, member: MemberId, session: int) -> Peer | None:
+        """Return the session of a member if it is the numbered one, or None."""
+        peer = self._peers.get(member)
+        return peer if peer is not None and peer.session == session else None
 
     def remove(self, member: MemberId) -> Peer | None:
         """Forget a session."""
@@ -111,7 +124,12 @@ class Peers:
         yield Note(name="peer_misbehaved", fields={"peer": member, "code": code, "score": score})
         if peer.score >= limits.SCORE_MAX:
             del self._peers[member]
-            yield Disconnect(member=member, code=code, discourage_ms=limits.DISCOURAGE_MS)
+            yield Disconnect(
+                member=member,
+                session=peer.session,
+                code=code,
+                discourage_ms=limits.DISCOURAGE_MS,
+            )
 
     def count_inventory(self, peer: Peer, new: int, now_ms: int) -> None:
         """Count announcements of unknown transactions against the rate.

@@ -76,7 +76,8 @@ class Recovered:
     head: BlockHash
     """Head of the best chain, whose state is stored."""
     certificates: tuple[Certificate, ...]
-    """Certificates of justified blocks at or above the root."""
+    """Certificates of justified blocks at or above the root, and of those below it that its chain
+    does not prove yet."""
     transactions: tuple[bytes, ...]
     """The durable mempool, in order of arrival."""
     evidence: tuple[Evidence, ...]

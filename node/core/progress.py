@@ -17,6 +17,7 @@ from node.core.chain import Chain, ChainMove
 from node.core.effects import (
     Effect,
     Note,
+    Retirement,
     RetireTransactions,
     Send,
     StoreCertificate,
@@ -102,13 +103,13 @@ class Progress:
             for retirement in self._mempool.connect(connected.block.transactions)
         ]
         rejected += self._mempool.expire(commit.head.height + 1)
+        rejected += self._readmit(move)
         if rejected:
             yield RetireTransactions(retired=tuple(rejected))
-        self._readmit(move)
         yield self._note(move)
 
-    def _readmit(self, move: ChainMove) -> None:
-        """Give disconnected transactions another chance."""
+    def _readmit(self, move: ChainMove) -> list[Retirement]:
+        """Give disconnected transactions another chance; return those that have none."""
         commit = move.commit
         again = {t.txid for c in commit.connected for t in c.block.transactions}
         returned: list[SignedTransaction] = [
@@ -117,7 +118,7 @@ class Progress:
             for transaction in block.transactions
             if transaction.txid not in again
         ]
-        self._admission.readmit(returned)
+        return self._admission.readmit(returned)
 
     def _note(self, move: ChainMove) -> Note:
         header = self._chain.head.sealed.header
@@ -172,7 +173,7 @@ class Progress:
     def _announce(self) -> Iterable[Effect]:
         frame = encode_message(self.tip())
         for peer in self._peers.established():
-            yield Send(member=peer.member, frame=frame)
+            yield Send(member=peer.member, session=peer.session, frame=frame)
 
     @property
     def is_live(self) -> bool:

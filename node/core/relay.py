@@ -42,17 +42,29 @@ class Relay:
             peer.known.add(wanted)
             for start in range(0, len(wanted), limits.INVENTORY_MAX):
                 batch = tuple(wanted[start : start + limits.INVENTORY_MAX])
-                yield Send(member=peer.member, frame=encode_message(Inventory(txids=batch)))
+                yield Send(
+                    member=peer.member,
+                    session=peer.session,
+                    frame=encode_message(Inventory(txids=batch)),
+                )
         for txid, (member, asked_ms) in list(self._asked.items()):
             if now_ms - asked_ms >= limits.REQUEST_MS_MAX:
                 del self._asked[txid]
-                yield from self._ask_other(txid, member, now_ms)
+                if not self._is_known(txid):  # a block may have brought it meanwhile
+                    yield from self._ask_other(txid, member, now_ms)
 
     def _ask_other(self, txid: TxId, failed: MemberId, now_ms: int) -> Iterable[Effect]:
+        silent = self._peers.get(failed)
+        if silent is not None:
+            silent.known.discard(txid)  # or two peers without it would be asked in turn for ever
         for peer in self._peers.established():
             if peer.member != failed and txid in peer.known:
                 self._asked[txid] = (peer.member, now_ms)
-                yield Send(member=peer.member, frame=encode_message(GetTransactions(txids=(txid,))))
+                yield Send(
+                    member=peer.member,
+                    session=peer.session,
+                    frame=encode_message(GetTransactions(txids=(txid,))),
+                )
                 return
 
     def on_inventory(self, peer: Peer, inventory: Inventory, now_ms: int) -> Iterable[Effect]:
@@ -66,7 +78,11 @@ class Relay:
         self._peers.count_inventory(peer, len(unknown), now_ms)
         if unknown:
             self._asked.update(dict.fromkeys(unknown, (peer.member, now_ms)))
-            yield Send(member=peer.member, frame=encode_message(GetTransactions(txids=unknown)))
+            yield Send(
+                member=peer.member,
+                session=peer.session,
+                frame=encode_message(GetTransactions(txids=unknown)),
+            )
 
     def _is_known(self, txid: TxId) -> bool:
         return (
@@ -83,6 +99,7 @@ class Relay:
         for batch in self._batches(request.txids):
             yield Send(
                 member=peer.member,
+                session=peer.session,
                 frame=encode_message(Transactions(transactions=tuple(batch))),
             )
 

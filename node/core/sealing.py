@@ -113,22 +113,10 @@ class Sealing:
         """Return the certificates that the next block can add to what its chain proves."""
         proved = list(head.proved.justified)
         chosen: list[bytes] = []
-        chain = [head, *_ancestors(head)]
-        for node in reversed(chain):
-            certificate = self._tally.certificate_for(node.hash)
-            if (
-                certificate is not None
-                and node.height > proved[-1]
-                and certificate.vote.source.height in proved
-                and len(chosen) < CERTIFICATES_PER_BLOCK_MAX
-            ):
-                proved.append(node.height)
+        for certificate in self._tally.certificates_above(proved[-1]):
+            source, target = certificate.vote.source, certificate.vote.target
+            is_ours = self._chain.ancestor_hash(head, target.height) == target.hash
+            if is_ours and source.height in proved and len(chosen) < CERTIFICATES_PER_BLOCK_MAX:
+                proved.append(target.height)
                 chosen.append(certificate.encode())
         return tuple(chosen)
-
-
-def _ancestors(node: BlockNode) -> Iterable[BlockNode]:
-    current = node.parent
-    while current is not None:
-        yield current
-        current = current.parent

@@ -70,16 +70,16 @@ class Sessions:
         self._sync = sync
         self._next_job = next_job
 
-    def connect(self, member: MemberId, now_ms: int) -> Iterable[Effect]:
+    def connect(self, member: MemberId, session: int, now_ms: int) -> Iterable[Effect]:
         """Begin a session: say hello."""
-        peer = self._peers.add(member, now_ms)
+        peer = self._peers.add(member, session, now_ms)
         hello = Hello(
             version=limits.PROTOCOL_VERSION,
             genesis_hash=self._rules.genesis_hash,
             member=self._environment.member,
             tip=self._progress.tip(),
         )
-        yield Send(member=peer.member, frame=encode_message(hello))
+        yield Send(member=peer.member, session=peer.session, frame=encode_message(hello))
 
     def expire(self, now_ms: int) -> Iterable[Effect]:
         """End sessions whose hello did not come in time; call on every tick."""
@@ -87,7 +87,9 @@ class Sessions:
             is_late = now_ms - peer.connected_ms >= limits.HELLO_MS_MAX
             if not peer.is_established and is_late:
                 self._peers.remove(peer.member)
-                yield Disconnect(member=peer.member, code="hello_timeout", discourage_ms=0)
+                yield Disconnect(
+                    member=peer.member, session=peer.session, code="hello_timeout", discourage_ms=0
+                )
 
     def receive(self, peer: Peer, frame: bytes, now_ms: int) -> Iterable[Effect]:
         """Take one frame of a peer; whatever is wrong with it is held against the peer."""
@@ -113,7 +115,9 @@ class Sessions:
         elif isinstance(message, Refuse):
             self._peers.remove(peer.member)
             yield Note(name="refused_by_peer", fields={"peer": peer.member, "code": message.code})
-            yield Disconnect(member=peer.member, code="refused", discourage_ms=0)
+            yield Disconnect(
+                member=peer.member, session=peer.session, code="refused", discourage_ms=0
+            )
         elif not peer.is_established:
             raise PeerMisbehaved("hello_missing", "a message before the hello")
         elif isinstance(message, Inventory | GetTransactions | Transactions):
@@ -141,13 +145,21 @@ class Sessions:
         """Send what a new peer may have missed: the votes above the last final block."""
         votes = self._finality.tally.open_votes()[-limits.VOTES_PER_MESSAGE_MAX :]
         if votes:
-            yield Send(member=peer.member, frame=encode_message(Votes(votes=votes)))
+            yield Send(
+                member=peer.member, session=peer.session, frame=encode_message(Votes(votes=votes))
+            )
 
     def _refuse(self, peer: Peer, code: str, detail: str) -> Iterable[Effect]:
         self._peers.remove(peer.member)
-        yield Send(member=peer.member, frame=encode_message(Refuse(code=code, detail=detail)))
+        yield Send(
+            member=peer.member,
+            session=peer.session,
+            frame=encode_message(Refuse(code=code, detail=detail)),
+        )
         yield Note(name="peer_refused", fields={"peer": peer.member, "code": code})
-        yield Disconnect(member=peer.member, code=code, discourage_ms=limits.REFUSED_MS)
+        yield Disconnect(
+            member=peer.member, session=peer.session, code=code, discourage_ms=limits.REFUSED_MS
+        )
 
     def _on_transactions(
         self, peer: Peer, message: Inventory | GetTransactions | Transactions, now_ms: int
@@ -168,7 +180,7 @@ class Sessions:
             answer = MemberVotes(
                 member=message.member, votes=self._finality.latest_of(message.member)
             )
-            yield Send(member=peer.member, frame=encode_message(answer))
+            yield Send(member=peer.member, session=peer.session, frame=encode_message(answer))
         else:
             if message.member != self._environment.member:
                 raise PeerMisbehaved("wrong_member_votes", "votes that nobody asked for")
@@ -185,7 +197,11 @@ class Sessions:
                 yield from self._on_tip(peer, message, now_ms)
             case GetHeaders():
                 headers = self._chain.headers_after(message.locator, limits.HEADERS_PER_MESSAGE_MAX)
-                yield Send(member=peer.member, frame=encode_message(Headers(headers=headers)))
+                yield Send(
+                    member=peer.member,
+                    session=peer.session,
+                    frame=encode_message(Headers(headers=headers)),
+                )
             case Headers():
                 yield from self._sync.on_headers(peer, message, now_ms)
             case GetBlocks():
@@ -203,10 +219,12 @@ class Sessions:
         yield from self._sync.on_tip(peer, tip.head, now_ms)
 
     def _add_certificate(self, certificate: Certificate) -> None:
-        if certificate.vote.target.height <= self._finality.tally.final.height:
+        target = certificate.vote.target
+        if self._finality.tally.certificate_for(target.hash) is not None:
             return
-        if self._finality.tally.certificate_for(certificate.vote.target.hash) is not None:
-            return
+        is_below = target.height <= self._finality.tally.final.height
+        if is_below and self._chain.hash_at(target.height) == target.hash:
+            return  # of another block it would contradict what is final: it is looked at
         try:
             certificate.validate(
                 self._rules.sealers, self._rules.genesis_hash, self._environment.verify
@@ -222,6 +240,14 @@ class Sessions:
             if raw is None:
                 missing.append(block_hash)
             else:
-                yield Send(member=peer.member, frame=encode_message(BlockMessage(block=raw)))
+                yield Send(
+                    member=peer.member,
+                    session=peer.session,
+                    frame=encode_message(BlockMessage(block=raw)),
+                )
         if missing:
-            yield Send(member=peer.member, frame=encode_message(NotFound(hashes=tuple(missing))))
+            yield Send(
+                member=peer.member,
+                session=peer.session,
+                frame=encode_message(NotFound(hashes=tuple(missing))),
+            )

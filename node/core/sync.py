@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from consensus.headers import validate_work
 from consensus.tree import BlockNode
 from ledger.blocks import SealedHeader
+from ledger.errors import LedgerError
 from ledger.hashing import BlockHash
 from node.core import limits
 from node.core.chain import Chain
@@ -62,8 +63,9 @@ class Sync:
             PeerMisbehaved: not asked for, or not a chain.
             LedgerError: a header is against the rules.
         """
-        if peer.headers_asked_ms is None:
+        if not peer.headers_owed:
             raise PeerMisbehaved("unasked_headers", "headers that nobody asked for")
+        peer.headers_owed -= 1
         peer.headers_asked_ms = None
         last: BlockNode | None = None
         for sealed in message.headers:
@@ -128,8 +130,13 @@ class Sync:
         if peer.headers_asked_ms is not None:
             return
         peer.headers_asked_ms = now_ms
+        peer.headers_owed += 1
         locator = self._chain.locator(start or self._chain.head, limits.LOCATOR_MAX)
-        yield Send(member=peer.member, frame=encode_message(GetHeaders(locator=locator)))
+        yield Send(
+            member=peer.member,
+            session=peer.session,
+            frame=encode_message(GetHeaders(locator=locator)),
+        )
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -181,7 +188,11 @@ class Sync:
             hashes = asked.get(peer.member, [])
             for start in range(0, len(hashes), limits.BLOCKS_PER_REQUEST_MAX):
                 part = tuple(hashes[start : start + limits.BLOCKS_PER_REQUEST_MAX])
-                yield Send(member=peer.member, frame=encode_message(GetBlocks(hashes=part)))
+                yield Send(
+                    member=peer.member,
+                    session=peer.session,
+                    frame=encode_message(GetBlocks(hashes=part)),
+                )
 
     def _choose(self, peers: list[Peer], node: BlockNode) -> Peer | None:
         """Return the least busy peer whose head is high enough to have the block."""
@@ -206,7 +217,12 @@ class Sync:
             if late:
                 peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
                 yield Note(name="peer_stalled", fields={"peer": peer.member, "blocks": len(late)})
-            yield from self._continue_headers(peer, now_ms)
+            try:
+                yield from self._continue_headers(peer, now_ms)
+            except LedgerError as error:  # a parked header's turn came, and it is against the rules
+                yield from self._peers.penalise(peer.member, error.code, limits.SCORE_MAX)
+            except PeerMisbehaved as error:
+                yield from self._peers.penalise(peer.member, error.code, error.score)
         self._forgive()
         yield from self.schedule(now_ms)
 
