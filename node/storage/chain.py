@@ -176,7 +176,6 @@ class StoredChain:
             certificates=tuple(
                 stored(decode_certificate, data, Table.JUSTIFIED, key)
                 for key, data in self._key_value.scan(Table.JUSTIFIED)
-                if number_of(key) >= root.height
             ),
             transactions=tuple(raw for _, raw in self._key_value.scan(Table.MEMPOOL)),
             evidence=tuple(self._evidence()),

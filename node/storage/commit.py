@@ -163,8 +163,10 @@ class Commit:
                 hash=root.hash.hex(),
             )
         self._leave_unfinal(root.height, effect.finalized, effect.dropped)
+        proved = root.proved.justified[-1]
         for key in self.batch.keys(Table.JUSTIFIED):
-            if number_of(key) < root.height:
+            # What the chain does not prove yet, blocks to come must carry, also after a restart.
+            if number_of(key) < root.height and number_of(key) <= proved:
                 self.batch.delete(Table.JUSTIFIED, key)
         self.batch.put(Table.CERTIFICATES, number_key(root.height), effect.certificate.encode())
         self.batch.put(Table.META, ROOT_KEY, encode_root(root))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 from rocksdict import (
     BlockBasedOptions,
@@ -23,7 +25,6 @@ from rocksdict import (
     Options,
     Rdict,
     RdictIter,
-    Snapshot,
     WriteOptions,
 )
 from rocksdict import WriteBatch as RocksBatch
@@ -50,6 +51,8 @@ BLOOM_BITS_PER_KEY = 10
 """One percent of the look-ups of an absent key read the disk."""
 BLOB_BYTES_MIN = 4 * 1024
 """Larger blocks lie beside the tables, so that compaction does not copy them again and again."""
+SCAN_CHUNK_ENTRIES = 256
+"""Entries that a scan of a snapshot reads before others have their turn."""
 
 _FILE = re.compile(r"\S+\.(?:sst|log|blob)|\S*(?:MANIFEST-\d+|CURRENT)")
 _NO_SPACE = "No space left on device"
@@ -122,7 +125,7 @@ class RocksKeyValue:
 
     def snapshot(self) -> RocksSnapshot:
         """Return the tables as they are now; only the thread that writes may take one."""
-        return RocksSnapshot({t: f.snapshot() for t, f in self._families.items()}, self.path)
+        return RocksSnapshot({t: f.iter() for t, f in self._families.items()}, self.path)
 
     def close(self) -> None:
         """Close the database; its lock goes once the last snapshot is gone too."""
@@ -134,30 +137,47 @@ class RocksKeyValue:
 
 
 class RocksSnapshot:
-    """All tables at one moment, for any thread to read."""
+    """All tables at one moment, for any thread to read.
 
-    __slots__ = ("_path", "_snapshots")
+    Made of one iterator a table, because an iterator of RocksDB sees the moment it was made, and
+    rocksdict's own ``Snapshot`` forgets its moment when it is iterated (seen in 0.3.29). Readers
+    take turns at them, for one look-up or one chunk of a scan.
+    """
 
-    def __init__(self, snapshots: dict[Table, Snapshot], path: Path) -> None:
-        self._snapshots = snapshots
+    __slots__ = ("_cursors", "_path", "_turn")
+
+    def __init__(self, cursors: dict[Table, RdictIter], path: Path) -> None:
+        self._cursors = cursors
         self._path = path
+        self._turn = Lock()
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """Return the value under a key, or None."""
-        # A snapshot's own look-up raises a bare Exception for an absent key; seeking does not.
-        cursor = self._snapshots[table].iter()
-        cursor.seek(key)
-        if cursor.valid() and cursor.key() == key:
-            value: bytes = cursor.value()
+        cursor = self._cursors[table]
+        with self._turn:
+            cursor.seek(key)
+            if not cursor.valid():
+                _check(cursor, self._path)
+                return None
+            value: bytes | None = cursor.value() if cursor.key() == key else None
             return value
-        _check(cursor, self._path)
-        return None
 
     def scan(
         self, table: Table, prefix: bytes = b"", *, start: bytes = b"", is_descending: bool = False
     ) -> Iterator[Entry]:
         """Yield the entries under a prefix, in order of their keys."""
-        return _scan(self._snapshots[table].iter(), prefix, start, is_descending, self._path)
+        cursor = self._cursors[table]
+        chunk_max = SCAN_CHUNK_ENTRIES
+        is_first = True
+        while True:
+            with self._turn:
+                entries = _scan(cursor, prefix, start, is_descending, self._path)
+                chunk = list(islice(entries, chunk_max))
+            # A later chunk starts with the last key of the one before.
+            yield from chunk if is_first else chunk[1:]
+            if len(chunk) < chunk_max:
+                return
+            start, is_first = chunk[-1][0], False
 
 
 def _scan(
