@@ -81,6 +81,7 @@ class PeerTransport:
         self._limits = limits
         self._jitter = jitter
         self._sessions: dict[str, Session] = {}
+        self._conversing: dict[str, Session] = {}
         self._discouraged_until: dict[str, float] = {}  # seconds of the loop's clock
         self._listener = Listener(
             trust=trust, limits=limits, admit=self._admit_inbound, carry=self._carry_inbound
@@ -123,7 +124,9 @@ class PeerTransport:
         Raises:
             ValueError: the frame is larger than ``frame_bytes_max``, which is the caller's error.
         """
-        session = self._sessions.get(member_id)
+        # Not the newest connection but the one that the owner was told of: between the two lies
+        # the end of an older session, and what was meant for that one must not begin this one.
+        session = self._conversing.get(member_id)
         return session is not None and session.send(frame)
 
     def disconnect(self, member_id: str, reason: str, discourage_ms: int = 0) -> None:
@@ -240,6 +243,7 @@ class PeerTransport:
     async def _converse(self, session: Session) -> None:
         """Carry frames between the owner and the member, and report both ends of it."""
         reason = STOPPING
+        self._conversing[session.member_id] = session
         await self._events.on_connected(session.member_id, inbound=session.inbound)
         try:
             reason = await session.run(self._events.on_frame)
@@ -248,10 +252,8 @@ class PeerTransport:
             raise
         finally:
             session.close(reason)
-            log.info(
-                "peer_disconnected",
-                member=session.member_id,
-                reason=reason,
-                farewell=session.farewell,
+            self._conversing.pop(session.member_id, None)
+            log.debug(
+                "session_over", member=session.member_id, reason=reason, farewell=session.farewell
             )
             await self._events.on_disconnected(session.member_id, reason)
