@@ -19,7 +19,7 @@ from ledger.merkle import Frontier, leaf_hash
 from ledger.state import Delta, Record, StateKey, decode_record, encode_record
 from node.core.effects import Effect, Retirement
 from node.core.ports import Recovered
-from node.errors import ConfigError, StoreCorrupt
+from node.errors import ConfigError, NodeError, StoreCorrupt
 from node.storage.commit import ChainEnd, Commit
 from node.storage.key_value import KeyValue, WriteBatch
 from node.storage.record_cache import RecordCache
@@ -64,10 +64,14 @@ class StoredChain:
         """
         self._key_value = key_value
         self._records = RecordCache(record_cache_entries)
-        if key_value.get(Table.META, SCHEMA_KEY) is None:
-            _write_genesis(key_value, genesis)
-        _require_same_chain(key_value, genesis)
-        self._end = self._load_end()
+        try:
+            if key_value.get(Table.META, SCHEMA_KEY) is None:
+                _write_genesis(key_value, genesis)
+            _require_same_chain(key_value, genesis)
+            self._end = self._load_end()
+        except NodeError:
+            key_value.close()
+            raise
         self._view = self._new_view()
 
     def apply(self, effects: Sequence[Effect]) -> None:

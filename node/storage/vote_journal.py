@@ -14,7 +14,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -22,13 +24,14 @@ from typing import Self
 from zlib import crc32
 
 from consensus.votes import SIGNED_VOTE_BYTES_MAX, SignedVote, signed_vote_from_value
+from consensus.voting import JOURNAL_VOTES_MAX
 from ledger import codec
 from ledger.errors import DecodeError
 from node.core.ports import RecoveredVotes
 from node.errors import StoreCorrupt, StoreFailed
 
-VOTES_KEPT = 4_096
-"""Votes that a compaction keeps, the newest."""
+VOTES_KEPT = JOURNAL_VOTES_MAX
+"""Votes that are given back at open and kept by a compaction, the newest."""
 COMPACTION_BYTES = 4 * 1024 * 1024
 """Size at which the file is rewritten; a vote's frame has about 200 bytes."""
 FRAME_HEAD_BYTES = 8
@@ -69,13 +72,19 @@ class VoteJournalFile:
         """Length of the torn frame that was cut off at open; 0 where there was none."""
         self._compaction_bytes = compaction_bytes
         self._is_failed = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path.with_name(path.name + LOCK_SUFFIX))
-            self._file = _open(path)
-            self._frames = self._read()
-        except OSError as error:
-            raise _failed(path, error) from error
+        self._votes: deque[SignedVote] = deque(maxlen=VOTES_KEPT)
+        self._stopped_by: SignedVote | None = None
+        with ExitStack() as opened:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = _lock(path.with_name(path.name + LOCK_SUFFIX))
+                opened.callback(os.close, self._lock)
+                self._file = _open(path)
+                opened.callback(os.close, self._file)
+                self._read()
+            except OSError as error:
+                raise _failed(path, error) from error
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +94,8 @@ class VoteJournalFile:
 
     @property
     def recovered(self) -> RecoveredVotes:
-        """What the journal holds: at most the newest 4,096 votes and whatever came since."""
-        return RecoveredVotes(
-            votes=tuple(f.vote for f in self._frames if f.mark is Mark.RELEASED),
-            is_stopped=any(f.mark is Mark.STOPPED for f in self._frames),
-        )
+        """What the journal holds: the newest 4,096 votes and whether it stopped."""
+        return RecoveredVotes(votes=tuple(self._votes), is_stopped=self._stopped_by is not None)
 
     def append(self, vote: SignedVote) -> None:
         """Write a vote durably; only then may it be released.
@@ -120,7 +126,7 @@ class VoteJournalFile:
         try:
             _write_all(self._file, frame.encode())
             os.fdatasync(self._file)
-            self._frames.append(frame)
+            self._take(frame)
             if os.fstat(self._file).st_size >= self._compaction_bytes:
                 self._compact()
         except OSError as error:
@@ -130,41 +136,49 @@ class VoteJournalFile:
 
     def _compact(self) -> None:
         """Replace the file by one of the newest votes, and the stop mark if it is there."""
-        stops = [frame for frame in self._frames if frame.mark is Mark.STOPPED][:1]
-        votes = [frame for frame in self._frames if frame.mark is Mark.RELEASED][-VOTES_KEPT:]
+        frames = [_Frame(mark=Mark.RELEASED, vote=vote) for vote in self._votes]
+        if self._stopped_by is not None:
+            frames.append(_Frame(mark=Mark.STOPPED, vote=self._stopped_by))
         replacement = self.path.with_name(self.path.name + COMPACTED_SUFFIX)
         replacement.unlink(missing_ok=True)
         compacted = _open(replacement)
-        _write_all(compacted, b"".join(frame.encode() for frame in (*stops, *votes)))
+        _write_all(compacted, b"".join(frame.encode() for frame in frames))
         os.fsync(compacted)
         replacement.replace(self.path)
         _sync_directory(self.path.parent)
         os.close(self._file)
-        self._file, self._frames = compacted, [*stops, *votes]
+        self._file = compacted
 
-    def _read(self) -> list[_Frame]:
+    def _take(self, frame: _Frame) -> None:
+        if frame.mark is Mark.RELEASED:
+            self._votes.append(frame.vote)
+        else:
+            self._stopped_by = frame.vote
+
+    def _read(self) -> None:
         data = self.path.read_bytes()
-        frames = []
         end = 0
         for payload in self._payloads(data):
-            frames.append(self._decode(payload, end))
+            self._take(self._decode(payload, end))
             end += FRAME_HEAD_BYTES + len(payload)
         if end < len(data):
             self.torn_bytes = len(data) - end
             os.ftruncate(self._file, end)
             os.fsync(self._file)
-        return frames
 
     def _payloads(self, data: bytes) -> Iterator[bytes]:
         """Yield the payloads up to the end or the torn frame."""
         at = 0
         while at < len(data):
-            head, rest = data[at : at + FRAME_HEAD_BYTES], data[at + FRAME_HEAD_BYTES :]
-            length, checksum = int.from_bytes(head[:4]), int.from_bytes(head[4:])
-            payload = rest[:length]
+            start = at + FRAME_HEAD_BYTES
+            length, checksum = (
+                int.from_bytes(data[at : at + 4]),
+                int.from_bytes(data[at + 4 : start]),
+            )
+            payload = data[start : start + length]
             if len(payload) == length and length and crc32(payload) == checksum:
                 yield payload
-                at += FRAME_HEAD_BYTES + length
+                at = start + length
             elif _is_torn(data[at:], length, checksum):
                 return
             else:

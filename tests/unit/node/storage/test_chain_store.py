@@ -83,6 +83,7 @@ def test_another_genesis_is_refused(shelf: Shelf, branches: Branches) -> None:
         shelf.open(other)
     assert refusal.value.code == "wrong_genesis"
     assert refusal.value.fields["expected"] == other.header().hash.hex()
+    shelf.open(branches.network.genesis).close()
 
 
 def test_another_schema_is_refused(shelf: Shelf, branches: Branches) -> None:
