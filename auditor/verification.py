@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from consensus.account_bundle import VerifiedAccount
 from consensus.bundle import VerifiedTransaction
+from ledger.addresses import encode_account_id
 from ledger.errors import InvalidProof
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
@@ -86,18 +88,20 @@ def _hash(text: str) -> BlockHash:
     return BlockHash(value)
 
 
-def _document(proved: VerifiedTransaction, genesis: Genesis, source: str) -> dict[str, Any]:
-    header = proved.sealed.header
+def _document(
+    proved: VerifiedTransaction | VerifiedAccount, genesis: Genesis, source: str
+) -> dict[str, Any]:
+    """Return what was proved, and on what it rests."""
+    about = (
+        _transaction_fields(proved)
+        if isinstance(proved, VerifiedTransaction)
+        else _account_fields(proved)
+    )
     return {
         "verified": True,
-        "txid": proved.transaction.txid.hex(),
-        "kind": proved.transaction.body.kind.name.lower(),
-        "legs": leg_count(proved.transaction.body.effect),
-        "reference": proved.transaction.body.reference,
-        "height": header.height,
-        "index": proved.index,
-        "block_hash": proved.sealed.hash.hex(),
+        **about,
         "finalized_height": proved.finalized.header.height,
+        "finalized_hash": proved.finalized.hash.hex(),
         "voters": list(proved.voters),
         "chain_id": genesis.chain_id,
         "genesis_hash": genesis.header().hash.hex(),
@@ -105,12 +109,46 @@ def _document(proved: VerifiedTransaction, genesis: Genesis, source: str) -> dic
     }
 
 
+def _transaction_fields(proved: VerifiedTransaction) -> dict[str, Any]:
+    body = proved.transaction.body
+    return {
+        "txid": proved.transaction.txid.hex(),
+        "kind": body.kind.name.lower(),
+        "legs": leg_count(body.effect),
+        "reference": body.reference,
+        "height": proved.sealed.header.height,
+        "index": proved.index,
+        "block_hash": proved.sealed.hash.hex(),
+    }
+
+
+def _account_fields(proved: VerifiedAccount) -> dict[str, Any]:
+    record = proved.record
+    return {
+        "account": encode_account_id(proved.account),
+        "status": "absent" if record is None else record.status.value,
+        "member": None if record is None else record.member,
+        "balances": {asset: str(amount) for asset, amount in proved.balances.items()},
+        "height": proved.finalized.header.height,
+    }
+
+
 def _lines(result: Mapping[str, Any]) -> list[str]:
-    voters = ", ".join(result["voters"])
+    if "txid" in result:
+        about = [
+            f"transaction {result['txid']} ({result['kind']}) is in the chain and final",
+            f"  in block {result['height']} ({result['block_hash']}), place {result['index']}",
+        ]
+    else:
+        held = ", ".join(f"{amount} {asset}" for asset, amount in result["balances"].items())
+        about = [
+            f"account {result['account']} is {result['status']} at block {result['height']}",
+            f"  holding, in smallest units, {held or 'nothing'}",
+        ]
+    final = f"{result['finalized_height']} ({result['finalized_hash']})"
     return [
-        f"transaction {result['txid']} ({result['kind']}) is in the chain and final",
-        f"  in block {result['height']} ({result['block_hash']}), place {result['index']}",
-        f"  final by the votes of {voters} for block {result['finalized_height']}",
+        *about,
+        f"  final by the votes of {', '.join(result['voters'])} for block {final}",
         f"  on chain {result['chain_id']}, genesis {result['genesis_hash']}",
         f"  which is trusted from {result['trust_anchor']}",
     ]

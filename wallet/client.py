@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Final, Self
@@ -50,10 +50,13 @@ class NodeClient:
 
     async with NodeClient("http://127.0.0.1:8101") as node:
         status = await node.status()
+
+    Raises:
+        InvalidRequest: ``bad_url``.
     """
 
     def __init__(self, url: str, *, tokens: TokenSource | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked_url(url)
         self._tokens: TokenSource | None = None
         self._session: aiohttp.ClientSession | None = None
         if tokens is not None:
@@ -156,10 +159,16 @@ class NodeClient:
         """Return an account at the ``finalized`` block or the ``head``."""
         return await self._json("GET", f"/v1/accounts/{account}", query={"state": state})
 
-    async def account_history(self, account: str) -> AsyncIterator[Json]:
-        """Yield what happened to an account, in the node's order."""
-        async for item in self._pages(f"/v1/accounts/{account}/history", {}):
-            yield item
+    async def account_history(self, account: str, *, items_max: int) -> list[Json]:
+        """Return an account's last transactions, the newest first."""
+        query = {"limit": str(min(items_max, PAGE_ITEMS_MAX))}
+        items: list[Json] = []
+        async with aclosing(self._pages(f"/v1/accounts/{account}/history", query)) as pages:
+            async for item in pages:
+                items.append(item)
+                if len(items) == items_max:
+                    break
+        return items
 
     async def account_proof(self, account: str) -> Json:
         """Return the evidence bundle of an account's state."""
@@ -172,17 +181,17 @@ class NodeClient:
         async for item in self._pages("/v1/audit/transactions", query):
             yield item
 
-    async def audit_supply(self) -> Json:
+    async def audit_supply(self) -> list[Json]:
         """Return each asset's supply."""
-        return await self._json("GET", "/v1/audit/supply")
+        return [entry async for entry in self._pages("/v1/audit/supply", {})]
 
-    async def audit_members(self) -> Json:
-        """Return the members as a regulator sees them."""
-        return await self._json("GET", "/v1/audit/members")
+    async def audit_members(self) -> list[Json]:
+        """Return the register of members as the audit API gives it."""
+        return [member async for member in self._pages("/v1/audit/members", {})]
 
-    async def audit_evidence(self) -> Json:
-        """Return the evidence against members."""
-        return await self._json("GET", "/v1/audit/evidence")
+    async def audit_evidence(self) -> list[Json]:
+        """Return the conflicting votes of members."""
+        return [evidence async for evidence in self._pages("/v1/audit/evidence", {})]
 
     @asynccontextmanager
     async def audit_block_events(
@@ -207,9 +216,9 @@ class NodeClient:
 
     # --- How ----------------------------------------------------------------------------------
 
-    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[Json, None]:
         """Yield the items of all pages of a list."""
-        query = {**query, "limit": str(PAGE_ITEMS_MAX)}
+        query = {"limit": str(PAGE_ITEMS_MAX), **query}
         while True:
             page = await self._json("GET", path, query=query)
             items = page.get("items")
@@ -286,12 +295,23 @@ class NodeClient:
                 if not 200 <= answer.status < 300:
                     raise _problem(answer, await _limited_body(answer))
                 yield answer
-        except aiohttp.InvalidURL:
-            raise InvalidRequest("bad_url", f"{self.url} is no URL", url=self.url) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
             detail = f"no answer from {self.url}: {reason}"
             raise NodeUnreachable("node_unreachable", detail, url=self.url) from None
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_base = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_base = is_base and (parts.port is None or parts.port > 0) and parts.path in ("", "/")
+    except ValueError:  # a port or an IPv6 address that is none
+        is_base = False
+    if not is_base:
+        detail = f"{url!r} is no node's URL: http:// or https://, a host, perhaps a port"
+        raise InvalidRequest("bad_url", detail, url=url)
+    return url.rstrip("/")
 
 
 def is_private_channel(url: str) -> bool:

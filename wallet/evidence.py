@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from consensus.account_bundle import VerifiedAccount
 from consensus.bundle import VerifiedTransaction, verify_bundle
 from ledger.errors import InvalidProof
 from ledger.genesis import Genesis
@@ -56,7 +57,7 @@ def genesis_of(document: Mapping[str, Any]) -> Genesis:
 
 def check_bundle(
     document: Mapping[str, Any], *, genesis: Genesis, anchor: BlockHash
-) -> VerifiedTransaction:
+) -> VerifiedTransaction | VerifiedAccount:
     """Check a bundle, and that its chain is the one that the reader trusts.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from consensus.bundle import VerifiedTransaction
 from ledger.addresses import encode_account_id
 from ledger.identity import AccountId, AssetCode
 from wallet.amounts import format_amount
@@ -51,13 +52,10 @@ async def show_history(
     keystore = session.keystore()
     key = _reader(keystore, reader, account)
     identity = account_of(keystore, account)
-    items: list[Json] = []
     async with connect(session.profile(), key, url=session.node) as connection:
         decimals = decimals_by_asset(await connection.client.assets())
-        async for item in connection.client.account_history(encode_account_id(identity)):
-            items.append(item)
-            if len(items) == limit:
-                break
+        text = encode_account_id(identity)
+        items = await connection.client.account_history(text, items_max=limit)
     rows = [row for item in items for row in history_rows(item, identity, decimals)]
     if as_csv:
         # Printed raw: what a terminal would act upon is a spreadsheet's own text.
@@ -65,17 +63,20 @@ async def show_history(
             click.echo(line)
         return
     names = [name.upper() for name in _HISTORY_HEADER]
-    session.show({"account": encode_account_id(identity), "items": items}, table(names, rows))
+    session.show({"account": text, "items": items}, table(names, rows))
 
 
 async def save_proof(session: Session, *, txid: str, output: Path, reader: str | None) -> None:
     """Fetch an evidence bundle, check every step of it, and write it."""
+    txid = txid.lower()
     keystore, profile = session.keystore(), session.profile()
     entries = [keystore.entry(reader)] if reader else _proof_readers(session, keystore, txid)
     document = await _first_proof(session, keystore, entries, txid)
-    if document.get("txid") != txid.lower():
+    if document.get("txid") != txid:
         raise ApiError("bad_answer", "the bundle is about another transaction", status=200)
     proved = check_bundle(document, genesis=genesis_of(document), anchor=profile.genesis_hash)
+    if not isinstance(proved, VerifiedTransaction):
+        raise ApiError("bad_answer", "the bundle is not about a transaction", status=200)
     _write_text(output, json.dumps(document, indent=2) + "\n")
     height = proved.sealed.header.height
     result = {"txid": document["txid"], "height": height, "file": str(output)}
@@ -165,7 +166,7 @@ def _proof_readers(session: Session, keystore: Keystore, txid: str) -> list[KeyE
         for entry in keystore.entries()
         if entry.role is KeyRole.OFFICER or entry.account is not None
     ]
-    kept = {t.txid.hex(): t for t in Outbox(session.home).transactions()}.get(txid.lower())
+    kept = {t.txid.hex(): t for t in Outbox(session.home).transactions()}.get(txid)
     signed_by = set() if kept is None else {s.public_key for s in kept.signatures}
     return sorted(usable, key=lambda entry: entry.public_key not in signed_by)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,7 +62,7 @@ class Continuity:
 
 async def stream_blocks(
     client: NodeClient, *, first: int | None, follow: bool
-) -> AsyncIterator[StreamEvent]:
+) -> AsyncGenerator[StreamEvent, None]:
     """Yield final blocks from a height on (or from where the node begins), resuming by itself.
 
     Without ``follow`` it ends behind the last final block; with it, never.
@@ -76,10 +77,11 @@ async def stream_blocks(
     continuity, cursor, failures = Continuity(), None, 0
     while True:
         try:
-            async for event in _one_connection(client, query, cursor):
-                continuity.check(event)
-                cursor, failures = event.cursor, 0
-                yield event
+            async with aclosing(_one_connection(client, query, cursor)) as events:
+                async for event in events:
+                    continuity.check(event)
+                    cursor, failures = event.cursor, 0
+                    yield event
             if not follow:
                 return
             failures += 1  # a stream that closes at once must not be reopened in a tight loop
@@ -94,7 +96,7 @@ async def stream_blocks(
 
 async def _one_connection(
     client: NodeClient, query: dict[str, str], cursor: str | None
-) -> AsyncIterator[StreamEvent]:
+) -> AsyncGenerator[StreamEvent, None]:
     parser = EventParser()
     async with client.audit_block_events(query, last_event_id=cursor) as chunks:
         async for chunk in chunks:

@@ -43,7 +43,8 @@ def balance(session: Session, /, **asked: Any) -> None:
 @click.option(
     "--as", "reader", metavar="NAME", help="Key to read with: an officer's, for instance."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=HISTORY_ITEMS, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=HISTORY_ITEMS, show_default=True,
+              help="Most transactions to show.")  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets, formulas made harmless.")
 @session_options
 def history(session: Session, /, **asked: Any) -> None:
