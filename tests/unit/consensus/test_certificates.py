@@ -69,8 +69,10 @@ def test_a_link_over_heights_only_justifies(branch: Branch) -> None:
     """A link that skips does not move finality, the consecutive one after it does."""
     proved, _ = branch.extend(GENESIS_PROVED, [branch.link(0, 4)])
     assert proved == Proved(justified=(0, 4), final=0)
-    proved, _ = branch.extend(proved, [branch.link(4, 5)])
-    assert proved == Proved(justified=(0, 4, 5), final=4)
+    proved, _ = branch.extend(proved, [branch.link(4, 6)])
+    assert proved == Proved(justified=(0, 4, 6), final=0)
+    proved, _ = branch.extend(proved, [branch.link(6, 7)])
+    assert proved == Proved(justified=(0, 4, 6, 7), final=6)
 
 
 def test_the_source_may_be_proved_in_the_same_block(branch: Branch) -> None:

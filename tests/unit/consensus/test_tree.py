@@ -19,8 +19,8 @@ from ledger.parameters import Parameters
 from tests.chains import ChainBuilder, checkpoint
 from tests.factories import EASIEST_BITS, make_network, seal
 
-HARD_BITS = 0x1F7FFFFF
-"""About 512 hashes a block, 256 times the work of the easiest target."""
+HARD_BITS = 0x1F3FFFFF
+"""About 1,024 hashes a block, 512 times the work of the easiest target."""
 
 
 @pytest.fixture
@@ -203,16 +203,16 @@ def _eased() -> ChainBuilder:
 def test_threat_35_a_long_branch_must_show_work() -> None:
     """Cheap headers cannot be piled up: past 16 blocks a branch needs 1/16 of the root's work."""
     chain = _eased()
-    cheap = chain.extend(chain.genesis, 18, step_ms=10_000)
+    cheap = chain.extend(chain.genesis, 17, step_ms=10_000)
     assert cheap[1].header.bits == EASIEST_BITS
     hard, easy = (block_work(bits_to_target(bits)) for bits in (HARD_BITS, EASIEST_BITS))
-    assert (hard + 16 * easy) * 16 == hard * 17
-    tree = chain.tree(cheap[:17])
+    assert (hard + 16 * easy) * 16 < hard * 17
+    tree = chain.tree(cheap[:16])
     with pytest.raises(InvalidHeader) as caught:
-        tree.insert(cheap[17])
+        tree.insert(cheap[16])
     assert caught.value.code == "insufficient_chainwork"
-    assert caught.value.fields == {"height": 18, "length": 18}
-    assert cheap[17].hash not in tree
+    assert caught.value.fields == {"height": 17, "length": 17}
+    assert cheap[16].hash not in tree
 
 
 def test_threat_35_work_is_counted_from_the_root() -> None:
