@@ -297,6 +297,19 @@ def test_open_votes_are_those_above_the_final_block(tallied: Tallied) -> None:
     assert [fresh.tally.knows(vote) for vote in told] == [True] * 5
 
 
+def test_certificates_are_kept_for_blocks_after_their_targets_are_final(
+    tallied: Tallied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sealer finds every link above a height, lowest first, down to the bound below the final."""
+    monkeypatch.setattr(finality, "CERTIFIED_HEIGHTS_KEPT", 2)
+    for height in range(5):
+        tallied.link(height, height + 1)
+    assert tallied.final == 4
+    for above, targets in [(5, []), (3, [4, 5]), (0, [2, 3, 4, 5])]:
+        kept = tallied.tally.certificates_above(above)
+        assert [certificate.vote.target.height for certificate in kept] == targets
+
+
 def test_unknown_hashes_have_no_certificate(tallied: Tallied) -> None:
     """Asking for a block that is not justified gives None, and no votes for who has not voted."""
     assert tallied.tally.certificate_for(BlockHash(bytes(32))) is None
