@@ -1,0 +1,166 @@
+"""Four real nodes: payments under fire, crashes, wiped data, partitions, and one history after all."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ledger.addresses import encode_account_id
+from ledger.transactions import SignedTransaction
+from node.storage.vote_journal import VoteJournalFile
+from tests.factories import OPENING_BALANCE
+from tests.functional.cluster import Cluster, running_cluster
+
+PAYMENTS = 1_000
+ACCOUNTS = 50
+UNFINAL_BLOCKS = 8
+RESUME_BLOCKS_MAX = 10
+
+
+def payments(cluster: Cluster, count: int, seed: int) -> list[SignedTransaction]:
+    """Return payments between random accounts, in order for each payer."""
+    rng = random.Random(seed)
+    names = list(cluster.network.holders)
+    sequences = dict.fromkeys(names, 0)
+    made = []
+    for number in range(count):
+        payer, payee = rng.sample(names, 2)
+        made.append(
+            cluster.network.transfer(
+                cluster.network.leg(payer, payee, rng.randrange(1, 10_000)),
+                sequence=sequences[payer],
+                valid_until=5_000,
+                nonce=number.to_bytes(16),
+            )
+        )
+        sequences[payer] += 1
+    return made
+
+
+async def submit_all(
+    cluster: Cluster, transactions: Sequence[SignedTransaction], nodes: Sequence[str], seed: int
+) -> dict[str, str]:
+    """Submit at once, each to a random node; return the acknowledging node of each txid."""
+    rng = random.Random(seed)
+    acknowledged: dict[str, str] = {}
+
+    async def submit(transaction: SignedTransaction) -> None:
+        name = rng.choice(nodes)
+        status, answer = await cluster.submit(name, transaction.raw)
+        assert status in {200, 202}, answer
+        acknowledged[transaction.txid.hex()] = name
+
+    async with asyncio.TaskGroup() as tasks:
+        for transaction in transactions:
+            tasks.create_task(submit(transaction))
+    return acknowledged
+
+
+async def balances(cluster: Cluster, name: str) -> dict[str, int]:
+    """Return what every account holds of the first asset at a node's final block."""
+    held = {}
+    for holder in cluster.network.holders.values():
+        account = encode_account_id(holder.id)
+        document = await cluster.get(name, f"/v1/accounts/{account}")
+        held[account] = next(int(b["posted"]) for b in document["balances"] if b["asset"] == "CNY")
+    return held
+
+
+async def state_roots(cluster: Cluster, name: str, height: int) -> list[str]:
+    """Return the state roots of a node's blocks up to a height."""
+    roots: list[str] = []
+    while len(roots) <= height:
+        last = min(len(roots) + 999, height)
+        page = await cluster.get(name, f"/v1/blocks?from={len(roots)}&to={last}&limit=1000")
+        roots += [block["state_root"] for block in page["items"]]
+    return roots
+
+
+async def assert_one_history(cluster: Cluster, height: int) -> None:
+    """All nodes hold the same blocks and states up to a final height."""
+    for name in cluster.names:
+        await cluster.until_height(name, height)
+    first, *others = [await state_roots(cluster, name, height) for name in cluster.names]
+    for other in others:
+        assert other == first
+
+
+async def test_thousand_payments_survive_a_sigkill(tmp_path: Path) -> None:
+    """1,000 payments of 50 accounts to random nodes, one node killed behind its 202: all final."""
+    async with running_cluster(tmp_path, accounts=ACCOUNTS) as cluster:
+        made = payments(cluster, PAYMENTS, seed=1)
+        acknowledged = await submit_all(cluster, made, cluster.names, seed=2)
+        await cluster.kill("bank2")
+        assert "bank2" in acknowledged.values()
+        await cluster.start("bank2")
+
+        heights = [await cluster.until_final(name, set(acknowledged)) for name in cluster.names]
+        await assert_one_history(cluster, max(heights))
+        held = [await balances(cluster, name) for name in cluster.names]
+        assert all(other == held[0] for other in held)
+        assert sum(held[0].values()) == ACCOUNTS * OPENING_BALANCE
+        await cluster.stop()
+
+
+async def test_killed_node_rejoins_and_never_votes_twice(tmp_path: Path) -> None:
+    """threat_51: SIGKILL at any time; it catches up by itself, and its journal holds no two votes."""
+    rng = random.Random(3)
+    async with running_cluster(tmp_path) as cluster:
+        for round_number in range(3):
+            victim = rng.choice(cluster.names)
+            status = await cluster.get(victim, "/v1/status")
+            await cluster.kill(victim)
+            survivor = next(name for name in cluster.names if name != victim)
+            target = status["finalized"]["height"] + 4 * (round_number + 1)
+            await cluster.until_height(survivor, target)
+            await cluster.start(victim)
+            await cluster.until_height(victim, target)
+        last = (await cluster.get("bank1", "/v1/status"))["finalized"]["height"]
+        await assert_one_history(cluster, last)
+        assert (await cluster.get("bank1", "/v1/audit/evidence"))["items"] == []
+        await cluster.stop()
+        for place in cluster.places.values():
+            with VoteJournalFile(place.directory / "journal" / "votes.log") as journal:
+                heights = [vote.vote.target.height for vote in journal.recovered.votes]
+            assert heights == sorted(set(heights))
+
+
+async def test_wiped_node_syncs_from_the_others(tmp_path: Path) -> None:
+    """A node whose data are gone, but not keys and journal, fetches the chain and votes again."""
+    async with running_cluster(tmp_path) as cluster:
+        made = payments(cluster, 20, seed=4)
+        acknowledged = await submit_all(cluster, made, cluster.names, seed=5)
+        height = await cluster.until_final("bank1", set(acknowledged))
+        await cluster.kill("bank3")
+        shutil.rmtree(cluster.places["bank3"].directory / "data")
+        await cluster.start("bank3")
+        await cluster.until_final("bank3", set(acknowledged))
+        await assert_one_history(cluster, height)
+        status = await cluster.get("bank3", "/v1/status")
+        await cluster.until_height("bank3", status["finalized"]["height"] + 3)
+        await cluster.stop()
+
+
+async def test_no_side_of_an_even_split_finalizes(tmp_path: Path) -> None:
+    """threat_47: 2|2 goes on without finality and says so; healed, one history is final again."""
+    sides = (("bank1", "bank2"), ("bank3", "regulator"))
+    async with running_cluster(tmp_path) as cluster:
+        await cluster.until_height("bank1", 2)
+        cluster.partition(*sides)
+        for name in ("bank1", "bank3"):
+            before = await cluster.get(name, "/v1/status")
+            goal = before["head"]["height"] + UNFINAL_BLOCKS + RESUME_BLOCKS_MAX
+            await cluster.until_height(name, goal, finality="head")
+            after = await cluster.get(name, "/v1/status")
+            # A link that was justified as the cut fell may finalize one block more.
+            assert after["finalized"]["height"] <= before["head"]["height"] + 1
+            assert after["finality"] == "stalled"
+        cluster.heal()
+        for name in cluster.names:
+            await cluster.until_ready(name)
+        heads = [(await cluster.get(n, "/v1/status"))["head"]["height"] for n in cluster.names]
+        await assert_one_history(cluster, max(heads) + 2)
+        await cluster.stop()
