@@ -121,6 +121,11 @@ class Chain:
         """Return the body of a block above the root, or a stored one."""
         return self._bodies.get(block_hash) or self._store.block(block_hash)
 
+    def is_validated(self, block_hash: BlockHash) -> bool:
+        """Tell whether a stored block was found valid: what is not yet, nobody is given."""
+        node = self.tree.get(block_hash)
+        return node is None or node.is_valid or node is self.tree.root
+
     # --- the head moves ----------------------------------------------------------------------
 
     def activate(self, justified: Container[BlockHash]) -> ChainMove | None:

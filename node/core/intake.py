@@ -66,7 +66,7 @@ class Intake:
             # It may have been given up on and come late: worth nothing, and no offence.
             yield Note(name="block_unasked", fields={"peer": peer.member})
             return
-        self._sync.on_body(block.hash)
+        self._sync.on_body(block.hash, peer.member)
         node = self._chain.tree.get(block.hash)
         if node is None:
             return

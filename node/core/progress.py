@@ -92,6 +92,10 @@ class Progress:
                 name="block_refused",
                 fields={"code": error.code, "sealer": node.sealed.header.sealer},
             )
+            # Nobody announces or serves a block that it did not validate.
+            deliverer = self._sync.deliverer(node.hash)
+            if deliverer is not None:
+                yield from self._peers.penalise(deliverer, error.code, limits.SCORE_MAX)
         if not commit.connected and not commit.disconnected:
             return
         yield commit

@@ -236,7 +236,8 @@ class Sessions:
     def _send_blocks(self, peer: Peer, request: GetBlocks) -> Iterable[Effect]:
         missing = []
         for block_hash in request.hashes:
-            raw = self._environment.store.block_bytes(block_hash)
+            is_ours = self._chain.is_validated(block_hash)
+            raw = self._environment.store.block_bytes(block_hash) if is_ours else None
             if raw is None:
                 missing.append(block_hash)
             else:

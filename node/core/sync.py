@@ -15,6 +15,7 @@ from consensus.tree import BlockNode
 from ledger.blocks import SealedHeader
 from ledger.errors import LedgerError
 from ledger.hashing import BlockHash
+from ledger.identity import MemberId
 from node.core import limits
 from node.core.chain import Chain
 from node.core.effects import Effect, Note, Send
@@ -34,6 +35,7 @@ class Sync:
         self._peers = peers
         self._wanted: dict[BlockHash, BlockNode] = {}
         self._refused_by: dict[BlockHash, set[str]] = {}
+        self._delivered_by: dict[BlockHash, MemberId] = {}
 
     @property
     def is_syncing(self) -> bool:
@@ -140,11 +142,16 @@ class Sync:
 
     # --- bodies ------------------------------------------------------------------------------
 
-    def on_body(self, block_hash: BlockHash) -> None:
-        """A body arrived, from whomever; nobody need send it any more."""
+    def on_body(self, block_hash: BlockHash, sender: MemberId) -> None:
+        """A body arrived; nobody else need send it any more."""
+        self._delivered_by[block_hash] = sender
         for peer in self._peers:
             if peer.in_flight.pop(block_hash, None) is not None:
                 peer.stall_ms = limits.STALL_MS_MIN
+
+    def deliverer(self, block_hash: BlockHash) -> MemberId | None:
+        """Return who sent a block's body, while it is not final; None for our own."""
+        return self._delivered_by.get(block_hash)
 
     def settle(self, node: BlockNode) -> None:
         """A body was accepted, or its block refused: it is no longer wanted."""
@@ -156,6 +163,7 @@ class Sync:
         for block_hash in hashes:
             self._wanted.pop(block_hash, None)
             self._refused_by.pop(block_hash, None)
+            self._delivered_by.pop(block_hash, None)
 
     def on_not_found(
         self, peer: Peer, hashes: Iterable[BlockHash], now_ms: int
