@@ -77,7 +77,12 @@ class Network:
             chain_id=self.genesis.chain_id,
             genesis_hash=self.genesis.header().hash,
             nodes=tuple(
-                ProfileNode(name=entry.id, member=MemberId(entry.id), api=entry.api_url)
+                ProfileNode(
+                    name=entry.id,
+                    member=MemberId(entry.id),
+                    api=entry.api_url,
+                    certificate=base64.b64decode(entry.certificate) if entry.is_api_tls else None,
+                )
                 for entry in self.members
             ),
         )

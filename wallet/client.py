@@ -22,6 +22,7 @@ import aiohttp
 from ledger import codec
 from wallet.errors import ApiError, InvalidRequest, NodeUnreachable
 from wallet.tokens import TokenSource
+from wallet.trust import trusting_context
 
 Json = dict[str, Any]
 
@@ -51,19 +52,30 @@ class NodeClient:
     async with NodeClient("http://127.0.0.1:8101") as node:
         status = await node.status()
 
+    Args:
+        url: the node's base URL.
+        certificate: the one that an https node must show, DER; None: the system's authorities
+            decide.
+        tokens: who speaks; see `authenticate`.
+
     Raises:
         InvalidRequest: ``bad_url``.
     """
 
-    def __init__(self, url: str, *, tokens: TokenSource | None = None) -> None:
+    def __init__(
+        self, url: str, *, certificate: bytes | None = None, tokens: TokenSource | None = None
+    ) -> None:
         self.url = _checked_url(url)
+        self._certificate = certificate
         self._tokens: TokenSource | None = None
         self._session: aiohttp.ClientSession | None = None
         if tokens is not None:
             self.authenticate(tokens)
 
     async def __aenter__(self) -> Self:
+        trust = True if self._certificate is None else trusting_context(self._certificate)
         self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trust),
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
             headers={"User-Agent": "sunlit-wallet"},
         )

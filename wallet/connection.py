@@ -67,7 +67,9 @@ async def connect(
         NodeUnreachable: no answer.
     """
     chosen = node_url(profile, None if key is None else key.entry, url)
-    async with NodeClient(chosen) as client:
+    known = profile.node_at(chosen)
+    certificate = None if known is None else known.certificate
+    async with NodeClient(chosen, certificate=certificate) as client:
         status = await client.status()
         member = _checked_member(profile, client.url, status)
         connection = Connection(client=client, member=member, status=status)

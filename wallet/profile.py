@@ -3,7 +3,12 @@
 ``<home>/network.json`` is made by ``sunlit dev up`` or by hand:
 
     {"chain_id": "…", "genesis_hash": "<hex>",
-     "nodes": [{"name": "bank1", "member": "bank1", "api": "http://127.0.0.1:8101"}]}
+     "nodes": [{"name": "bank1", "member": "bank1", "api": "https://127.0.0.1:8101",
+                "certificate": "<DER in base64>"}]}
+
+A node that speaks https with its member's own certificate is known by it: no authority vouches for
+members' certificates, so the wallet trusts the very one that is here. Without one the system's
+authorities decide, and the name in the URL counts.
 
 The genesis hash is the wallet's trust anchor: transactions are signed for it and for no other
 chain, whatever a node says.
@@ -12,18 +17,21 @@ chain, whatever a node says.
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from ssl import SSLError
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.errors import LedgerError
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId, member_id
 from wallet.errors import ProfileError
 from wallet.files import write_private
+from wallet.trust import trusting_context
 
 PROFILE_BYTES_MAX: Final = 1024 * 1024
 """Largest profile, bytes."""
@@ -44,6 +52,8 @@ class ProfileNode:
     """Member that runs it; tokens are made out to it."""
     api: str
     """Base URL of its API, such as ``https://bank1.example:8443``, without a path."""
+    certificate: bytes | None = None
+    """The certificate that it must show, DER; None leaves that to the system's authorities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +102,16 @@ def save_profile(home: Path, profile: Profile) -> None:
         chain_id=profile.chain_id,
         genesis_hash=profile.genesis_hash.hex(),
         nodes=[
-            _NodeDocument(name=node.name, member=node.member, api=node.api)
+            _NodeDocument(
+                name=node.name,
+                member=node.member,
+                api=node.api,
+                certificate=_base64(node.certificate),
+            )
             for node in profile.nodes
         ],
     )
-    content = document.model_dump_json(indent=2).encode() + b"\n"
+    content = document.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
     write_private(profile_path(home), content, replace=True)
 
 
@@ -125,6 +140,19 @@ def load_profile(home: Path) -> Profile:
         raise _bad(path, error.detail) from None
 
 
+def _base64(content: bytes | None) -> str | None:
+    return None if content is None else b64encode(content).decode()
+
+
+def _certificate(text: str) -> str:
+    """Refuse what no TLS library takes for a certificate: it would trust nothing, unnoticed."""
+    try:
+        trusting_context(b64decode(text, validate=True))
+    except (ValueError, SSLError):
+        raise ValueError("no X.509 certificate in base64") from None
+    return text
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -133,6 +161,15 @@ class _NodeDocument(_Document):
     name: str = Field(min_length=1)
     member: str
     api: str = Field(pattern=f"^{_API.pattern}/?$")
+    certificate: Annotated[str, AfterValidator(_certificate)] | None = None
+
+    def to_node(self) -> ProfileNode:
+        return ProfileNode(
+            name=self.name,
+            member=member_id(self.member),
+            api=self.api.rstrip("/"),
+            certificate=None if self.certificate is None else b64decode(self.certificate),
+        )
 
 
 class _ProfileDocument(_Document):
@@ -144,10 +181,7 @@ class _ProfileDocument(_Document):
         return Profile(
             chain_id=self.chain_id,
             genesis_hash=BlockHash(bytes.fromhex(self.genesis_hash)),
-            nodes=tuple(
-                ProfileNode(name=node.name, member=member_id(node.member), api=node.api.rstrip("/"))
-                for node in self.nodes
-            ),
+            nodes=tuple(node.to_node() for node in self.nodes),
         )
 
 

@@ -14,6 +14,7 @@ from cryptography import x509
 from ledger.genesis_document import parse_genesis
 from node.config import load_config
 from node.errors import ConfigError
+from node.gossip.tls import certificate_der
 from sunlit.cli import main
 from sunlit.devnet_plan import plan_network
 from sunlit.errors import NetworkError
@@ -184,7 +185,9 @@ def test_api_beyond_loopback_speaks_tls(tmp_path: Path) -> None:
     config = load_config(tmp_path / "bank1" / "node.toml")
     assert config.api.is_tls
     assert config.api_url == "https://127.0.0.1:8100"
-    assert network.profile().nodes[0].api.startswith("https://")
+    node = network.profile().nodes[0]
+    assert node.api.startswith("https://")
+    assert node.certificate == certificate_der((tmp_path / "bank1" / "tls.crt").read_bytes())
 
 
 def test_the_compose_network_can_be_made(tmp_path: Path) -> None:
