@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +16,7 @@ from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
 from wallet.console import report_error
 from wallet.errors import WalletError
+from wallet.profile import HOME_VARIABLE
 
 USAGE_STATUS: Final = 2
 FAILURE_STATUS: Final = 1
@@ -96,6 +98,12 @@ class LazyGroup(click.Group):
             ctx.exit(FAILURE_STATUS)
 
 
+def _set_home(ctx: click.Context, _: click.Parameter, directory: str | None) -> None:
+    """Hand the home on to the command, whose own ``--home`` has the last word."""
+    if directory is not None and not ctx.resilient_parsing:
+        os.environ[HOME_VARIABLE] = directory
+
+
 def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked and not ctx.resilient_parsing:
         click.echo(f"sunlit {version('sunlit')}")
@@ -111,13 +119,21 @@ main = LazyGroup(
     """,
     params=[
         click.Option(
+            ["--home"],
+            type=click.Path(file_okay=False),
+            expose_value=False,
+            is_eager=True,
+            callback=_set_home,
+            help="Keystores and network profile of the commands below  [env: SUNLIT_HOME].",
+        ),
+        click.Option(
             ["--version"],
             is_flag=True,
             expose_value=False,
             is_eager=True,
             callback=_print_version,
             help="Show the version and exit.",
-        )
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,

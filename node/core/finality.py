@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from consensus.evidence import Evidence
 from consensus.finality import FinalityTally
 from consensus.tree import BlockTree
 from consensus.votes import SignedVote
@@ -91,19 +92,27 @@ class Finality:
 
     def _count(self, vote: SignedVote) -> Iterable[Effect]:
         evidence = self.tally.add(vote, self._environment.verify)
-        if evidence is not None and self.evidence_count < limits.EVIDENCE_MAX:
-            self.evidence_count += 1
-            yield StoreEvidence(evidence=evidence, height=self._chain.head.height)
-            yield Note(
-                name="evidence_found",
-                fields={"member": vote.member, "offence": evidence.offence.value},
-            )
-            # Both votes go to everyone: a peer may have heard only one of them.
-            frame = encode_message(Votes(votes=(evidence.first, evidence.second)))
-            for peer in self._peers.established():
-                yield Send(member=peer.member, session=peer.session, frame=frame)
+        if evidence is not None:
+            yield from self.report(evidence)
         if vote.member == self._environment.member:
             yield from self._recognise(vote)
+
+    def report(self, evidence: Evidence) -> Iterable[Effect]:
+        """Keep evidence of a faulty voter and send both votes to everyone.
+
+        A peer may have heard only one of them.
+        """
+        if self.evidence_count >= limits.EVIDENCE_MAX:
+            return
+        self.evidence_count += 1
+        yield StoreEvidence(evidence=evidence, height=self._chain.head.height)
+        yield Note(
+            name="evidence_found",
+            fields={"member": evidence.first.member, "offence": evidence.offence.value},
+        )
+        frame = encode_message(Votes(votes=(evidence.first, evidence.second)))
+        for peer in self._peers.established():
+            yield Send(member=peer.member, session=peer.session, frame=frame)
 
     def _recognise(self, vote: SignedVote) -> Iterable[Effect]:
         if not self.journal.stopped and not self.journal.recognises(vote):

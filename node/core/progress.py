@@ -69,6 +69,8 @@ class Progress:
                 moving = True
                 yield from self._follow(move)
             change = self._tally.advance(self._chain.tree)
+            for evidence in change.evidence:
+                yield from self._finality.report(evidence)
             for certificate in change.justified:
                 moving = True
                 yield StoreCertificate(certificate=certificate)
