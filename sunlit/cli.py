@@ -16,7 +16,6 @@ from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
 from wallet.console import report_error
 from wallet.errors import WalletError
-from wallet.profile import HOME_VARIABLE
 
 USAGE_STATUS: Final = 2
 FAILURE_STATUS: Final = 1
@@ -101,6 +100,8 @@ class LazyGroup(click.Group):
 def _set_home(ctx: click.Context, _: click.Parameter, directory: str | None) -> None:
     """Hand the home on to the command, whose own ``--home`` has the last word."""
     if directory is not None and not ctx.resilient_parsing:
+        from wallet.profile import HOME_VARIABLE  # noqa: PLC0415 - heavy, and rarely needed here
+
         os.environ[HOME_VARIABLE] = directory
 
 
