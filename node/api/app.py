@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -74,18 +75,20 @@ def make_app(
     app.on_shutdown.append(_end_streams)
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.path, server.serve(operation))
-    app.router.add_get("/openapi.json", _serve_openapi())
+    app.router.add_get("/openapi.json", _serve_openapi)
     app.router.add_routes(docs_routes())
     return app
 
 
-def _serve_openapi() -> Handler:
-    body = write_json(openapi_document(OPERATIONS))
+@cache
+def _openapi_text() -> bytes:
+    """Return ``/openapi.json``, made once; a node that nobody asks for it never makes it."""
+    return write_json(openapi_document(OPERATIONS))
 
-    async def serve(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=JSON)
 
-    return serve
+async def _serve_openapi(_request: web.Request) -> web.StreamResponse:
+    # Pydantic reads the sources for the fields' descriptions: too long for the event loop.
+    return web.Response(body=await asyncio.to_thread(_openapi_text), content_type=JSON)
 
 
 def _observing(metrics: Metrics, monotonic_s: Callable[[], float]) -> Middleware:

@@ -8,10 +8,11 @@ from ledger import limits
 
 PAGE_ITEMS_DEFAULT: Final = 100
 PAGE_ITEMS_MAX: Final = 1_000
-PAGE_TXIDS_MAX: Final = 50_000
+PAGE_TXIDS_MAX: Final = 20_000
 """A page of blocks ends early once it names this many transactions."""
-PAGE_LEGS_MAX: Final = 20_000
-"""A page of transactions ends early once it holds this many legs."""
+PAGE_LEGS_MAX: Final = 5_000
+"""A page of transactions ends early once it holds this many legs: writing JSON cannot be shared
+with other work, and 5,000 legs take some 10 ms."""
 
 SCAN_ROWS_MAX: Final = 100_000
 """Transactions and blocks that one audit query reads before it returns what it found."""
