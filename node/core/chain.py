@@ -60,6 +60,7 @@ class Chain:
         self._deltas: dict[BlockHash, Delta] = {}
         self._unwritten: dict[StateKey, Record | None] = {}
         self._unwritten_hashes: dict[int, BlockHash] = {}
+        self._is_settled = False
         self._restore(recovered)
 
     def _restore(self, recovered: Recovered) -> None:
@@ -110,11 +111,13 @@ class Chain:
             InvalidBlock: the header does not commit to this body. The header stays good.
         """
         validate_body(block)
+        self._is_settled = False
         node.has_body = True
         self._bodies[node.hash] = block
 
     def refuse(self, node: BlockNode) -> None:
         """Mark a block invalid for good, and all that is built on it."""
+        self._is_settled = False
         self.tree.mark_invalid(node)
 
     def body(self, block_hash: BlockHash) -> Block | None:
@@ -131,8 +134,12 @@ class Chain:
     def activate(self, justified: Container[BlockHash]) -> ChainMove | None:
         """Move the head to the best chain, whose blocks are validated on the way.
 
-        Returns None when the head is the best already.
+        Returns None when the head is the best already. The tree is searched only if a body came,
+        a block was refused or `unsettle` was called since the last time.
         """
+        if self._is_settled:
+            return None
+        self._is_settled = True
         start = self.head
         certificates: list[Certificate] = []
         refused: list[tuple[BlockNode, LedgerError]] = []
@@ -158,6 +165,10 @@ class Chain:
             certificates=tuple(certificates),
             refused=tuple(refused),
         )
+
+    def unsettle(self) -> None:
+        """Have the best chain chosen anew: another checkpoint was justified."""
+        self._is_settled = False
 
     def _commit(self, start: BlockNode, state: dict[StateKey, Record | None]) -> CommitChain:
         fork = self._fork_point(start, self.head)

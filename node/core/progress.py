@@ -73,6 +73,7 @@ class Progress:
                 yield from self._finality.report(evidence)
             for certificate in change.justified:
                 moving = True
+                self._chain.unsettle()
                 yield StoreCertificate(certificate=certificate)
             if change.finalized is not None:
                 moving = True
