@@ -14,12 +14,12 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group(cls=ErrorReportingGroup)
 def audit() -> None:
-    r"""The regulator's view: the stream of final blocks, and proofs checked offline.
+    """The regulator's view: the stream of final blocks, and proofs checked offline.
 
     \b
     Example:
       sunlit audit stream --from 0 --follow --json
-    """
+    """  # noqa: D301 - click's \b keeps lines
 
 
 @audit.command()
@@ -29,7 +29,7 @@ def audit() -> None:
 @click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
 @session_options
 def stream(session: Session, /, **asked: Any) -> None:
-    r"""Print final blocks in order, each once and each the child of the one before.
+    """Print final blocks in order, each once and each the child of the one before.
 
     The stream survives interruptions and goes on where it stopped. With --json each line is one
     block with its transactions' bodies.
@@ -37,7 +37,7 @@ def stream(session: Session, /, **asked: Any) -> None:
     \b
     Example:
       sunlit audit stream --from 1 --follow --json > blocks.ndjson
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from auditor.stream import print_stream  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(print_stream(session, **asked))
@@ -54,7 +54,7 @@ def stream(session: Session, /, **asked: Any) -> None:
 )
 @home_options
 def verify(session: Session, /, **asked: Any) -> None:
-    r"""Check an evidence bundle offline: signatures, inclusion, finality.
+    """Check an evidence bundle offline: signatures, inclusion, finality.
 
     The proof rests on a genesis hash that you trust: --genesis-hash, the document of --genesis, or
     the profile of this home.
@@ -62,7 +62,7 @@ def verify(session: Session, /, **asked: Any) -> None:
     \b
     Example:
       sunlit audit verify payment.json --genesis-hash 3f9a…
-    """
+    """  # noqa: D301 - click's \b keeps lines
     if asked["trust_bundle_genesis"] and (asked["genesis_file"] or asked["genesis_hash"]):
         raise click.UsageError("--trust-bundle-genesis is for when there is nothing else to trust")
     from auditor.verification import verify_file  # noqa: PLC0415 - imports pydantic

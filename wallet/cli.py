@@ -13,14 +13,14 @@ from wallet.console import ErrorReportingGroup
 
 @click.group(cls=ErrorReportingGroup)
 def wallet() -> None:
-    r"""Keys, accounts and payments.
+    """Keys, accounts and payments.
 
     Amounts are decimals of the asset (12.50 CNY); with --json they are strings of smallest units.
 
     \b
     Example:
       sunlit wallet send --from alice --to bob 12.50 CNY --reference "invoice 7"
-    """
+    """  # noqa: D301 - click's \b keeps lines
 
 
 for command in (

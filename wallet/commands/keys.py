@@ -34,12 +34,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--role", type=_ROLES, default="account", show_default=True, help="Signs for what.")
 @session_options
 def new(session: Session, name: str, member: str, role: str) -> None:
-    r"""Make a key from the operating system's randomness.
+    """Make a key from the operating system's randomness.
 
     \b
     Example:
       sunlit wallet new treasurer --role officer --member bank1
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.keystore import generate_seed  # noqa: PLC0415 - imports cryptography
 
     _show_entry(session, _add(session, name, generate_seed(), role=role, member=member))
@@ -62,13 +62,13 @@ def import_(
     account: str | None,
     key_passphrase_file: Path | None,
 ) -> None:
-    r"""Take in a key: an Ed25519 PKCS #8 PEM, or 64 hexadecimal digits; - reads stdin.
+    """Take in a key: an Ed25519 PKCS #8 PEM, or 64 hexadecimal digits; - reads stdin.
 
     \b
     Examples:
       sunlit wallet import alice alice.pem --member bank1 --account sun1…
       cat seed.hex | sunlit wallet import alice - --member bank1
-    """
+    """  # noqa: D301 - click's \b keeps lines
     if role == "officer" and account is not None:
         raise click.UsageError("--account goes with --role account")
     seed = _read_seed(file, key_passphrase_file)
@@ -81,12 +81,12 @@ def import_(
 @click.option("--key-passphrase-file", type=_FILE, help="File with the PEM file's own passphrase.")
 @session_options
 def export(session: Session, name: str, output: Path, key_passphrase_file: Path | None) -> None:
-    r"""Write a key as an encrypted PKCS #8 PEM (scrypt, AES-256) that only you can read.
+    """Write a key as an encrypted PKCS #8 PEM (scrypt, AES-256) that only you can read.
 
     \b
     Example:
       sunlit wallet export alice -o alice.pem
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.files import write_private  # noqa: PLC0415 - only when asked for
     from wallet.pem import encode_pem  # noqa: PLC0415 - imports cryptography
 
@@ -103,12 +103,12 @@ def export(session: Session, name: str, output: Path, key_passphrase_file: Path 
 @click.command("list")
 @home_options
 def list_(session: Session) -> None:
-    r"""List the keys of this home.
+    """List the keys of this home.
 
     \b
     Example:
       sunlit wallet list
-    """
+    """  # noqa: D301 - click's \b keeps lines
     entries = session.keystore().entries()
     rows = [_cells(entry) for entry in entries]
     session.show(
@@ -121,12 +121,12 @@ def list_(session: Session) -> None:
 @click.argument("name")
 @home_options
 def show(session: Session, name: str) -> None:
-    r"""Show the public side of a key.
+    """Show the public side of a key.
 
     \b
     Example:
       sunlit wallet show alice
-    """
+    """  # noqa: D301 - click's \b keeps lines
     _show_entry(session, session.keystore().entry(name))
 
 
@@ -134,12 +134,12 @@ def show(session: Session, name: str) -> None:
 @click.option("--new-passphrase-file", type=_FILE, help="File with the new passphrase.")
 @session_options
 def passphrase(session: Session, new_passphrase_file: Path | None) -> None:
-    r"""Change the passphrase of this home's keystore.
+    """Change the passphrase of this home's keystore.
 
     \b
     Example:
       sunlit wallet passphrase
-    """
+    """  # noqa: D301 - click's \b keeps lines
     store = session.keystore()
     if not store.exists:
         raise KeystoreError("unknown_key", "this home has no keystore yet; `new` makes one")

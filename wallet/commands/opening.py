@@ -24,12 +24,12 @@ from wallet.console import Session, run_async, session_options
 @following_options
 @session_options
 def open_account(session: Session, /, **asked: Any) -> None:
-    r"""Open an account under NAME, with a new key, or with the key NAME if it has no account.
+    """Open an account under NAME, with a new key, or with the key NAME if it has no account.
 
     \b
     Example:
       sunlit wallet open-account dave --member bank1 --as bank1-officer
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.opening import open_new_account  # noqa: PLC0415 - imports aiohttp, cryptography
 
     run_async(open_new_account(session, **asked))

@@ -43,12 +43,12 @@ def following_options(command: Callable[P, R]) -> Callable[P, R]:
 @following_options
 @session_options
 def send(session: Session, /, **asked: Any) -> None:
-    r"""Pay AMOUNT of ASSET from one account to another.
+    """Pay AMOUNT of ASSET from one account to another.
 
     \b
     Example:
       sunlit wallet send --from alice --to bob 12.50 CNY --reference "invoice 7" --wait final
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.payments import pay  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(pay(session, **asked))
@@ -63,7 +63,7 @@ def send(session: Session, /, **asked: Any) -> None:
 @following_options
 @session_options
 def batch(session: Session, /, **asked: Any) -> None:
-    r"""Pay every row of FILE, a CSV with the header to,amount,asset,reference.
+    """Pay every row of FILE, a CSV with the header to,amount,asset,reference.
 
     All rows are checked before anything is sent. Up to 10,000 rows are one transaction, all or
     nothing; longer files become several.
@@ -71,7 +71,7 @@ def batch(session: Session, /, **asked: Any) -> None:
     \b
     Example:
       sunlit wallet batch payroll.csv --from treasury --wait final
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.payments import pay_batch  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(pay_batch(session, **asked))
@@ -86,12 +86,12 @@ def batch(session: Session, /, **asked: Any) -> None:
 @following_options
 @session_options
 def issue(session: Session, /, **asked: Any) -> None:
-    r"""Create AMOUNT of ASSET in an account, as the asset's issuer.
+    """Create AMOUNT of ASSET in an account, as the asset's issuer.
 
     \b
     Example:
       sunlit wallet issue --to treasury 1000000.00 CNY --as bank1-officer
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.payments import create_supply  # noqa: PLC0415 - imports aiohttp, cryptography
 
     run_async(create_supply(session, **asked))
@@ -106,12 +106,12 @@ def issue(session: Session, /, **asked: Any) -> None:
 @following_options
 @session_options
 def redeem(session: Session, /, **asked: Any) -> None:
-    r"""Destroy AMOUNT of ASSET in an account, signed by its holder and by the issuer.
+    """Destroy AMOUNT of ASSET in an account, signed by its holder and by the issuer.
 
     \b
     Example:
       sunlit wallet redeem --from treasury 1000.00 CNY --as bank1-officer
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.payments import destroy_supply  # noqa: PLC0415 - imports aiohttp, cryptography
 
     run_async(destroy_supply(session, **asked))
@@ -122,14 +122,14 @@ def redeem(session: Session, /, **asked: Any) -> None:
 @following_options
 @session_options
 def resend(session: Session, /, **asked: Any) -> None:
-    r"""Send kept transactions again, the same bytes: TXID, or all that are not known to be final.
+    """Send kept transactions again, the same bytes: TXID, or all that are not known to be final.
 
     Safe at any time: the chain takes a transaction once, however often it is sent.
 
     \b
     Example:
       sunlit wallet resend
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.payments import send_again  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(send_again(session, **asked))

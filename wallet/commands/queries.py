@@ -27,12 +27,12 @@ HISTORY_ITEMS: Final = 100
 )
 @session_options
 def balance(session: Session, /, **asked: Any) -> None:
-    r"""Show what an account holds.
+    """Show what an account holds.
 
     \b
     Example:
       sunlit wallet balance alice
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.reading import show_balance  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(show_balance(session, **asked))
@@ -48,12 +48,12 @@ def balance(session: Session, /, **asked: Any) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for spreadsheets, formulas made harmless.")
 @session_options
 def history(session: Session, /, **asked: Any) -> None:
-    r"""Show what happened to an account.
+    """Show what happened to an account.
 
     \b
     Example:
       sunlit wallet history alice --limit 20
-    """
+    """  # noqa: D301 - click's \b keeps lines
     if session.as_json and asked["as_csv"]:
         raise click.UsageError("--json or --csv, not both")
     from wallet.reading import show_history  # noqa: PLC0415 - imports aiohttp and cryptography
@@ -70,12 +70,12 @@ def history(session: Session, /, **asked: Any) -> None:
 @click.option("--as", "reader", metavar="NAME", help="Key to read with; else each is tried.")
 @session_options
 def proof(session: Session, /, **asked: Any) -> None:
-    r"""Save the evidence bundle of a final transaction, checked; `sunlit audit verify` reads it.
+    """Save the evidence bundle of a final transaction, checked; `sunlit audit verify` reads it.
 
     \b
     Example:
       sunlit wallet proof TXID -o payment.json
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.reading import save_proof  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(save_proof(session, **asked))
@@ -85,14 +85,14 @@ def proof(session: Session, /, **asked: Any) -> None:
 @click.option("--as", "reader", metavar="NAME", help="Key that signs it; else the only one.")
 @session_options
 def token(session: Session, /, **asked: Any) -> None:
-    r"""Print an access token for a node, good for ten minutes.
+    """Print an access token for a node, good for ten minutes.
 
     Whoever has it can read what the key's holder may read, until it ends.
 
     \b
     Example:
       curl -H "Authorization: Bearer $(sunlit wallet token --as regulator)" URL/v1/audit/supply
-    """
+    """  # noqa: D301 - click's \b keeps lines
     from wallet.reading import show_token  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(show_token(session, **asked))
