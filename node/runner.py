@@ -14,7 +14,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -32,6 +31,7 @@ from node.core.effects import (
 )
 from node.core.engine import Engine
 from node.core.events import TICK_MS_MAX, Event, Tick
+from node.metrics import Metrics
 from node.storage.chain import StoredChain
 from node.storage.vote_journal import VoteJournalFile
 
@@ -64,16 +64,6 @@ class Published(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class RunnerTimes:
-    """Where the engine's time went, in seconds since the start."""
-
-    handling_s: float = 0.0
-    writing_s: float = 0.0
-    events: int = 0
-    batches: int = 0
-
-
 class EngineRunner:
     """Runs one engine over its inbox until cancelled."""
 
@@ -83,14 +73,15 @@ class EngineRunner:
         store: StoredChain,
         journal: VoteJournalFile,
         published: Published,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._store = store
         self._journal = journal
         self._published = published
+        self._metrics = metrics
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_EVENTS_MAX)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self.times = RunnerTimes()
 
     async def put(self, event: Event) -> None:
         """Queue an event; waits while the inbox is full."""
@@ -156,7 +147,7 @@ class EngineRunner:
         for event in events:
             started = time.perf_counter()
             effects = self._engine.handle(event, now_ms())
-            self.times.handling_s += time.perf_counter() - started
+            self._metrics.observe_handle(type(event).__name__, time.perf_counter() - started)
             released.extend(effects)
             # The engine reads everything back but the log of transactions, so only that waits.
             unsynced.extend(effects)
@@ -164,21 +155,20 @@ class EngineRunner:
                 self._write(unsynced)
                 unsynced = []
         self._write(unsynced)
-        self.times.events += len(events)
-        self.times.batches += 1
         return released
 
     def _write(self, effects: Sequence[Effect]) -> None:
-        started = time.perf_counter()
         stored = [effect for effect in effects if isinstance(effect, STORED)]
         if stored:
+            started = time.perf_counter()
             self._store.apply(stored)
+            self._metrics.observe_commit(time.perf_counter() - started)
         for effect in effects:
             if isinstance(effect, RecordVote):
                 self._journal.append(effect.vote)
+                self._metrics.observe_vote()
             elif isinstance(effect, StopVoting):
                 self._journal.stop(effect.vote)
-        self.times.writing_s += time.perf_counter() - started
 
 
 def _is_read_back(effect: Effect) -> bool:

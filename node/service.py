@@ -143,7 +143,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
             )
         )
         shell = Shell(metrics=Metrics(), stream=BlockStream(store.view), status=engine.status())
-        runner = EngineRunner(engine, store, journal, shell)
+        runner = EngineRunner(engine, store, journal, shell, shell.metrics)
         backend = NodeBackend(
             genesis=genesis, member=member, store=store, shell=shell, runner=runner
         )

@@ -63,6 +63,7 @@ class Shell:
         self._replies: dict[int, asyncio.Future[Sequence[SubmissionOutcome]]] = {}
         self._request_id = 0
         self._session_id = 0
+        self._hashes = 0
         self._sessions: dict[str, int] = {}
         self._runner: EngineRunner | None = None
         self._transport: PeerTransport | None = None
@@ -167,6 +168,7 @@ class Shell:
                 _part(self._tasks).create_task(self._verify(effect), name=name)
             case StartMining():
                 if self._miner is not None:
+                    self._count_hashes(self._miner.hashes)
                     await self._miner.start(effect.job_id, effect.work_prefix, effect.target)
             case StopMining():
                 if self._miner is not None:
@@ -180,6 +182,10 @@ class Shell:
                 raise NodeHalted(effect.code, effect.detail)
             case _:
                 raise TypeError(f"{type(effect).__name__} is a write; the runner carries it out")
+
+    def _count_hashes(self, total: int) -> None:
+        self.metrics.observe_hashes(total - self._hashes)
+        self._hashes = total
 
     def _reply(self, effect: Reply) -> None:
         reply = self._replies.get(effect.request_id)
