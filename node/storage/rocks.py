@@ -128,12 +128,20 @@ class RocksKeyValue:
         return RocksSnapshot({t: f.iter() for t, f in self._families.items()}, self.path)
 
     def close(self) -> None:
-        """Close the database; its lock goes once the last snapshot is gone too."""
+        """Close the database; its lock goes once the last snapshot is gone too.
+
+        Raises:
+            StoreFailed: a table could not be written out. What was acknowledged is in the log.
+        """
         self._handles.clear()
-        for family in self._families.values():
-            family.close()
-        self._families.clear()
-        self._database.close()
+        try:
+            for family in self._families.values():
+                family.close()
+            self._database.close()
+        except Exception as error:
+            # After a failed write this one follows from it, and must not hide it.
+            if self._failure is None:
+                raise _fault(error, self.path) from error
 
 
 class RocksSnapshot:
