@@ -10,17 +10,21 @@ from consensus.headers import ChainRules, validate_header, validate_work
 from consensus.target import bits_to_target, block_work
 from consensus.votes import Checkpoint
 from ledger.blocks import SealedHeader
-from ledger.errors import InvalidHeader
+from ledger.errors import InvalidHeader, LedgerError
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
 from ledger.merkle import Frontier, leaf_hash
 
-NODES_MAX = 20_000
-"""Most headers held above the last final block."""
-MINIMUM_WORK_DIVISOR = 16
+NODES_MAX = 200_000
+"""Most headers held above the last final block: two days without finality at one a second."""
+MINIMUM_WORK_DIVISOR = 64
 """A branch must show at least this fraction of the final block's work, a block on average …"""
 MINIMUM_WORK_GRACE_BLOCKS = 16
 """… once it is this many blocks long, so that cheap headers cannot be piled up (threat 35)."""
+
+
+class TreeFull(LedgerError):
+    """There is no room for another header until a block is final; nobody is to blame for it."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -120,7 +124,8 @@ class BlockTree:
         The seal is not checked here: it is not part of what the hash commits to.
 
         Raises:
-            InvalidHeader: it breaks a rule, or its parent does, or the tree is full.
+            InvalidHeader: it breaks a rule, or its parent does.
+            TreeFull: there is no room for it.
             KeyError: its parent is unknown.
         """
         known = self._nodes.get(sealed.hash)
@@ -140,7 +145,7 @@ class BlockTree:
         node = self._child(parent, sealed)
         self._require_chainwork(node)
         if len(self._nodes) >= NODES_MAX:
-            raise InvalidHeader("tree_full", f"{NODES_MAX} headers above the last final block")
+            raise TreeFull("tree_full", f"{NODES_MAX} headers above the last final block")
         parent.children.append(node)
         self._nodes[node.hash] = node
         return node

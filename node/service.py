@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consensus.headers import ChainRules
-from ledger.errors import InvalidGenesis
+from consensus.target import bits_to_target
+from ledger.errors import InvalidGenesis, InvalidHeader
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
 from ledger.identity import MemberId
@@ -120,6 +121,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
     genesis = _load_genesis(config.genesis)
     member = MemberId(config.member)
     sign_key = _load_sealing_key(config, genesis)
+    rules = _rules(genesis, config.genesis)
     with contextlib.ExitStack() as held:
         store = RocksStore(config.data_dir / "chain", genesis, config.storage.cache_mib)
         held.callback(store.close)
@@ -129,11 +131,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
             Environment(
                 member=member,
                 chain_id=genesis.chain_id,
-                rules=ChainRules(
-                    genesis_hash=genesis.header().hash,
-                    parameters=genesis.parameters,
-                    sealers=genesis.sealers(),
-                ),
+                rules=rules,
                 store=store,
                 votes=journal.recovered,
                 verify=verify,
@@ -237,6 +235,21 @@ def _load_genesis(path: Path) -> Genesis:
         raise ConfigError("genesis_unreadable", f"{path}: {error.strerror}") from None
     except InvalidGenesis as error:
         raise ConfigError(error.code, f"{path}: {error.detail}") from None
+
+
+def _rules(genesis: Genesis, path: Path) -> ChainRules:
+    """Return the rules of a chain whose targets are targets, the first no easier than the easiest."""
+    parameters = genesis.parameters
+    try:
+        first = bits_to_target(parameters.genesis_bits)
+        is_in_range = first <= bits_to_target(parameters.easiest_bits)
+    except InvalidHeader as error:
+        raise ConfigError(error.code, f"{path}: {error.detail}") from None
+    if not is_in_range:
+        raise ConfigError("bad_parameter", f"{path}: genesis_bits is easier than easiest_bits")
+    return ChainRules(
+        genesis_hash=genesis.header().hash, parameters=parameters, sealers=genesis.sealers()
+    )
 
 
 def _load_sealing_key(config: NodeConfig, genesis: Genesis) -> Ed25519PrivateKey:

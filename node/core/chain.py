@@ -21,6 +21,7 @@ from ledger.hashing import BlockHash
 from ledger.state import Delta, Overlay, Record, StateKey, encode_record
 from ledger.state_tree import StateTree
 from ledger.transition import apply_block
+from node.core import limits
 from node.core.effects import CommitChain, ConnectedBlock
 from node.core.ports import Environment, Recovered
 
@@ -80,6 +81,9 @@ class Chain:
         """Forget writes of the call before: its effects were run, the store has them."""
         self._unwritten.clear()
         self._unwritten_hashes.clear()
+        for kept in (self._bodies, self._deltas):
+            while len(kept) > limits.BODIES_IN_MEMORY_MAX:
+                del kept[next(iter(kept))]
 
     # --- the state at the head ---------------------------------------------------------------
 
@@ -123,6 +127,12 @@ class Chain:
     def body(self, block_hash: BlockHash) -> Block | None:
         """Return the body of a block above the root, or a stored one."""
         return self._bodies.get(block_hash) or self._store.block(block_hash)
+
+    def _body(self, node: BlockNode) -> Block:
+        block = self.body(node.hash)
+        if block is None:
+            raise CoreFault("body_missing", "the body of a block with one is not stored")
+        return block
 
     def is_validated(self, block_hash: BlockHash) -> bool:
         """Tell whether a stored block was found valid: what is not yet, nobody is given."""
@@ -173,9 +183,9 @@ class Chain:
     def _commit(self, start: BlockNode, state: dict[StateKey, Record | None]) -> CommitChain:
         fork = self._fork_point(start, self.head)
         return CommitChain(
-            disconnected=tuple(self._bodies[n.hash] for n in reversed(start.path_from(fork))),
+            disconnected=tuple(self._body(n) for n in reversed(start.path_from(fork))),
             connected=tuple(
-                ConnectedBlock(block=self._bodies[n.hash], delta=self._deltas[n.hash])
+                ConnectedBlock(block=self._body(n), delta=self._deltas[n.hash])
                 for n in self.head.path_from(fork)
             ),
             state=state,
@@ -194,7 +204,7 @@ class Chain:
         self, node: BlockNode, state: dict[StateKey, Record | None]
     ) -> tuple[Certificate, ...]:
         """Validate a block on the head and make it the head; return its certificates."""
-        block, parent = self._bodies[node.hash], node.parent
+        block, parent = self._body(node), node.parent
         if parent is None:
             raise CoreFault("no_parent", "only the root has no parent")
         self._require_proved(block, parent)
@@ -284,6 +294,8 @@ class Chain:
         root = self.tree.find(checkpoint)
         if root is None:
             raise CoreFault("unknown_final", "the tally finalizes only blocks of the tree")
+        if not self.head.descends_from(root):
+            raise CoreFault("foreign_final", "only a block of the head's chain can be the root")
         path = root.path_from(self.tree.root)
         self._unwritten_hashes.update((node.height, node.hash) for node in path)
         finalized = tuple(node.hash for node in path)

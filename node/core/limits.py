@@ -40,6 +40,11 @@ HEADERS_AHEAD_MAX = 4_096
 """Headers held beyond the connected chain while it catches up, so that a long chain is fetched in
 windows."""
 
+# Chain
+BODIES_IN_MEMORY_MAX = 64
+"""Blocks above the last final one whose bodies, and changes of state, are kept in memory; the
+others are read back from the store."""
+
 # Mempool
 MEMPOOL_BYTES_MAX = 300 * 1024 * 1024
 MEMPOOL_ACCOUNT_TRANSACTIONS_MAX = 10_000

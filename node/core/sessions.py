@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from consensus.tree import TreeFull
 from consensus.votes import Certificate, decode_certificate
 from ledger.errors import InvalidProof, LedgerError
 from ledger.identity import MemberId
@@ -103,6 +104,8 @@ class Sessions:
             yield from self._dispatch(peer, message, now_ms)
         except UnknownVersion as error:
             yield from self._refuse(peer, error.code, error.detail)
+        except TreeFull as error:
+            yield Note(name="header_without_room", fields={"code": error.code})
         except LedgerError as error:
             yield Note(name="message_refused", fields={"peer": peer.member, "code": error.code})
             yield from self._peers.penalise(peer.member, error.code, limits.SCORE_MAX)
