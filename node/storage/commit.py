@@ -138,11 +138,12 @@ class Commit:
         self.end = replace(self.end, head=head, undo=undo)
 
     def _put_state(self, state: Mapping[StateKey, Record | None]) -> None:
-        for key, record in state.items():
-            if record is None:
-                self.batch.delete(Table.STATE, key)
-            else:
-                self.batch.put(Table.STATE, key, encode_record(record))
+        removed = [key for key, record in state.items() if record is None]
+        self.batch.delete_all(Table.STATE, removed)
+        written: dict[bytes, bytes] = {
+            key: encode_record(record) for key, record in state.items() if record is not None
+        }
+        self.batch.put_all(Table.STATE, written)
         self.state.update(state)
 
     def _store_certificate(self, effect: StoreCertificate) -> None:

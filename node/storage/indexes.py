@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ledger.blocks import Block
 from ledger.identity import AccountId
 from ledger.kinds import OpenAccount, Transfer
@@ -25,21 +23,29 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
 def index_block(batch: WriteBatch, block: Block) -> None:
     """Enter a block that joined the best chain."""
     batch.put(Table.HEIGHTS, number_key(block.header.height), block.hash)
-    for table, key, value in _entries(block):
-        batch.put(table, key, value)
+    batch.put_all(Table.TRANSACTIONS, _positions(block))
+    batch.put_all(Table.ACCOUNT_HISTORY, _account_history(block))
 
 
 def unindex_block(batch: WriteBatch, block: Block) -> None:
     """Remove a block that left the best chain."""
     batch.delete(Table.HEIGHTS, number_key(block.header.height))
-    for table, key, _ in _entries(block):
-        batch.delete(table, key)
+    batch.delete_all(Table.TRANSACTIONS, _positions(block))
+    batch.delete_all(Table.ACCOUNT_HISTORY, _account_history(block))
 
 
-def _entries(block: Block) -> Iterator[tuple[Table, bytes, bytes]]:
+def _positions(block: Block) -> dict[bytes, bytes]:
     height = block.header.height
-    for index, transaction in enumerate(block.transactions):
-        yield Table.TRANSACTIONS, transaction.txid, position_key(height, index)
-        for account in accounts_of(transaction):
-            key = account_history_key(account, height, index)
-            yield Table.ACCOUNT_HISTORY, key, transaction.txid
+    return {
+        transaction.txid: position_key(height, index)
+        for index, transaction in enumerate(block.transactions)
+    }
+
+
+def _account_history(block: Block) -> dict[bytes, bytes]:
+    height = block.header.height
+    return {
+        account_history_key(account, height, index): transaction.txid
+        for index, transaction in enumerate(block.transactions)
+        for account in accounts_of(transaction)
+    }

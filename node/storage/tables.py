@@ -61,6 +61,9 @@ class Table(StrEnum):
     EVIDENCE = "evidence"
     META = "meta"
 
+    # Tables are looked up at every read; Enum's own hash is a call into Python.
+    __hash__ = str.__hash__
+
 
 SCHEMA_KEY, GENESIS_KEY, HEAD_KEY, ROOT_KEY = b"schema", b"genesis", b"head", b"root"
 
