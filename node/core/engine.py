@@ -186,7 +186,7 @@ class Engine:
             head=head.checkpoint,
             head_time_ms=head.sealed.header.time_ms,
             justified=tally.highest_justified,
-            final=tally.final,
+            final=self.chain.tree.root.checkpoint,
             is_live=self._progress.is_live,
             is_syncing=self._sync.is_syncing,
             peers=tuple(peer.member for peer in self.peers.established()),

@@ -67,6 +67,11 @@ class Finality:
             and self.is_recovered
         )
 
+    @property
+    def is_adrift(self) -> bool:
+        """Whether the last final block is not on the head's chain yet: its bodies are missing."""
+        return not self._chain.head.descends_from_checkpoint(self.tally.final)
+
     # --- votes come in -----------------------------------------------------------------------
 
     def hear(self, votes: Iterable[SignedVote], sender: Peer) -> Iterable[Effect]:
@@ -158,7 +163,7 @@ class Finality:
     def vote(self, now_ms: int) -> Iterable[Effect]:
         """Cast the vote that is due, if any; call when head or finality moved, and on ticks."""
         sign = self._environment.sign
-        if sign is None or not self.is_voting:
+        if sign is None or not self.is_voting or self.is_adrift:
             return
         interval_ms = self._rules.parameters.target_block_ms
         chosen = self._voter.choose(

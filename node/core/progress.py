@@ -53,6 +53,7 @@ class Progress:
         self._sync = sync
         self._peers = peers
         self._final_certificate: Certificate | None = None
+        self._unrooted: Certificate | None = None
 
     def advance(self, now_ms: int) -> Iterable[Effect]:
         """Go as far as blocks and votes lead.
@@ -60,7 +61,7 @@ class Progress:
         Raises:
             ConflictingCertificates: quorums contradict each other; the node must stop.
         """
-        start = self._chain.head
+        start, was_adrift = self._chain.head, self._finality.is_adrift
         moving = True
         while moving:
             moving = False
@@ -68,16 +69,9 @@ class Progress:
             if move is not None:
                 moving = True
                 yield from self._follow(move)
-            change = self._tally.advance(self._chain.tree)
-            for evidence in change.evidence:
-                yield from self._finality.report(evidence)
-            for certificate in change.justified:
+            for effect in self._count():
                 moving = True
-                self._chain.unsettle()
-                yield StoreCertificate(certificate=certificate)
-            if change.finalized is not None:
-                moving = True
-                yield from self._finalize(change.finalized)
+                yield effect
             self._finality.measure(self._chain.tree, now_ms)
             if not moving:
                 for effect in self._finality.vote(now_ms):
@@ -85,7 +79,33 @@ class Progress:
                     yield effect
         if self._chain.head is not start:
             yield from self._announce()
+        if self._chain.head is not start or self._finality.is_adrift != was_adrift:
             yield from self._sealing.renew(now_ms)
+
+    def _count(self) -> Iterable[Effect]:
+        """Let votes and certificates justify and finalize what they can."""
+        change = self._tally.advance(self._chain.tree)
+        for evidence in change.evidence:
+            yield from self._finality.report(evidence)
+        for certificate in change.justified:
+            yield StoreCertificate(certificate=certificate)
+        if change.finalized is not None:
+            self._unrooted = change.finalized
+        rootable = self._rootable()
+        if rootable is not None:
+            yield from self._finalize(rootable)
+
+    def _rootable(self) -> Certificate | None:
+        """Return the certificate that made a block of the head's chain final, if it is no root yet.
+
+        Votes tell what is final from its header alone. The tree is rooted at it only once the head
+        has come there, block by block validated.
+        """
+        certificate = self._unrooted
+        if certificate is None or self._finality.is_adrift:
+            return None
+        self._unrooted = None
+        return certificate
 
     def _follow(self, move: ChainMove) -> Iterable[Effect]:
         """Carry out a move of the head: the store first, then the mempool."""
@@ -185,5 +205,5 @@ class Progress:
     @property
     def is_live(self) -> bool:
         """Whether finality keeps up with the head."""
-        lag = self._chain.head.height - self._tally.final.height
+        lag = self._chain.head.height - self._chain.tree.root.height
         return lag <= limits.FINALITY_LAG_LIVE_MAX

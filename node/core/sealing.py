@@ -104,6 +104,7 @@ class Sealing:
         environment = self._environment
         return (
             environment.is_mining
+            and head.descends_from_checkpoint(self._tally.final)
             and environment.sign is not None
             and environment.member in environment.rules.sealers.keys
             and may_seal(environment.member, head.recent_sealers)

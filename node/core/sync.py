@@ -9,6 +9,7 @@ asked less of, and another is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from consensus.headers import validate_work
 from consensus.tree import BlockNode
@@ -203,7 +204,7 @@ class Sync:
                 )
 
     def _choose(self, peers: list[Peer], node: BlockNode) -> Peer | None:
-        """Return the least busy peer whose head is high enough to have the block."""
+        """Return a peer whose head is high enough to have the block: best, whose head it is."""
         refused = self._refused_by.get(node.hash, set())
         able = [
             peer
@@ -213,7 +214,7 @@ class Sync:
             and peer.member not in refused
             and len(peer.in_flight) < limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX
         ]
-        return min(able, key=lambda p: (len(p.in_flight), p.stall_ms, p.member), default=None)
+        return min(able, key=partial(_preference, node), default=None)
 
     def on_tick(self, now_ms: int) -> Iterable[Effect]:
         """Give up on stalled requests, place parked headers whose time came, go on."""
@@ -259,3 +260,9 @@ class Sync:
         for block_hash, refused in list(self._refused_by.items()):
             if members and members <= refused:
                 del self._refused_by[block_hash]
+
+
+def _preference(node: BlockNode, peer: Peer) -> tuple[bool, int, int, MemberId]:
+    """Return the sort key of a peer to ask: its own head first, then the least busy."""
+    is_its_head = peer.best is not None and peer.best.hash == node.hash
+    return not is_its_head, len(peer.in_flight), peer.stall_ms, peer.member
