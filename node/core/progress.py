@@ -88,6 +88,7 @@ class Progress:
         for evidence in change.evidence:
             yield from self._finality.report(evidence)
         for certificate in change.justified:
+            self._chain.unsettle()
             yield StoreCertificate(certificate=certificate)
         if change.finalized is not None:
             self._unrooted = change.finalized
