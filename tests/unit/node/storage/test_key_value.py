@@ -120,6 +120,27 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert refusal.value.code == "store_failed"
 
 
+def test_threat_53_nothing_is_written_after_a_failed_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failure stops the tables, though the disk would take the next write."""
+
+    class Refusing:
+        def write(self, *_: object) -> None:
+            raise Exception("IO error: While fdatasync: 000004.log: Input/output error")  # noqa: TRY002 - as rocksdict does
+
+    tables = RocksKeyValue(tmp_path / "tables", cache_mib=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(tables, "_database", Refusing())
+        with pytest.raises(StoreFailed) as failure:
+            tables.write({Table.META: {b"a": b"1"}}, is_synced=True)
+    with pytest.raises(StoreFailed) as stopped:
+        tables.write({Table.META: {b"a": b"1"}}, is_synced=True)
+    assert (failure.value.code, stopped.value.code) == ("store_failed", "store_stopped")
+    assert tables.get(Table.META, b"a") is None
+    tables.close()
+
+
 def _flip(path: Path, offset: int) -> None:
     data = bytearray(path.read_bytes())
     data[offset] ^= 0x10
