@@ -127,6 +127,8 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
         held.callback(store.close)
         journal_path = config.data_dir.parent / "journal" / "votes.log"
         journal = held.enter_context(VoteJournalFile(journal_path))
+        if journal.torn_bytes:
+            log.warning("vote_journal_torn", bytes=journal.torn_bytes)
         engine = Engine(
             Environment(
                 member=member,
