@@ -11,9 +11,7 @@ from typing import Final
 from bech32 import CHARSET, bech32_hrp_expand, bech32_polymod
 
 from ledger.errors import DecodeError
-
-ACCOUNT_ID_BYTES: Final = 20
-"""Size of an account id, in bytes."""
+from ledger.identity import ACCOUNT_ID_BYTES
 
 ACCOUNT_ID_PREFIX: Final = "sun"
 """What stands before the separator ``1`` in every account id."""

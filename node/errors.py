@@ -3,8 +3,7 @@
     NodeError
     ├── ConfigError      the operator's configuration is wrong: exit status 2, nothing is started
     ├── StoreCorrupt     the disk holds what was never written: stop, name the file and the repair
-    ├── StoreFailed      the disk did not take a write: stop, never call it done
-    └── PeerMisbehaved   a peer broke a rule: add ``score``, disconnect and discourage at the limit
+    └── StoreFailed      the disk did not take a write: stop, never call it done
 
 `VerifierFailed`, a fault of a worker process, is defined beside the workers and named here too.
 """
@@ -16,7 +15,6 @@ from node.workers.errors import VerifierFailed
 __all__ = [
     "ConfigError",
     "NodeError",
-    "PeerMisbehaved",
     "StoreCorrupt",
     "StoreFailed",
     "VerifierFailed",
@@ -50,11 +48,3 @@ class StoreCorrupt(NodeError):
 
 class StoreFailed(NodeError):
     """A write or its sync failed; what it held is not durable."""
-
-
-class PeerMisbehaved(NodeError):
-    """A peer sent what no honest node sends."""
-
-    def __init__(self, code: str, detail: str, *, score: int, **fields: object) -> None:
-        super().__init__(code, detail, **fields)
-        self.score = score

@@ -1,4 +1,4 @@
-"""The node's HTTP API as typed calls (``docs/api``; errors by RFC 9457).
+"""The node's HTTP API as typed calls (``/openapi.json``; errors by RFC 9457).
 
 Every call may be repeated safely: reads change nothing, and a node knows a signed transaction by
 its bytes. So connection faults, 429 and 503 are retried with growing pauses until the attempts

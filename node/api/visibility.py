@@ -1,6 +1,6 @@
 """Who may see what (threat 63): a thing is for its parties, their members and regulators.
 
-This confidentiality is the API's; every sealer's node holds all of it in clear (DESIGN section 5).
+This confidentiality is the API's; every sealer's node holds all of it in clear (README, non-guarantees).
 """
 
 from __future__ import annotations

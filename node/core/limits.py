@@ -56,7 +56,6 @@ REQUEST_MS_MAX = 5_000
 """After this a transaction is requested from another peer that has it."""
 KNOWN_PER_PEER_MAX = 100_000
 """Txids remembered as known to a peer; oldest forgotten."""
-RETRY_PER_BLOCK_MAX = 4_000
 
 # Sealing
 TEMPLATE_REFRESH_MS = 250
@@ -70,7 +69,6 @@ FINALITY_LAG_LIVE_MAX = 10
 VOTE_ROUND_TRIP_MS_MIN = 50
 VOTE_ROUND_TRIP_MS_MAX = 20_000
 VOTE_ROUND_TRIP_MS_START = 500
-PENDING_VOTES_MAX = 4_096
 RECOVERY_ASK_MS = 1_000
 """How often peers are asked again for our own latest votes after a start."""
 VERDICTS_MAX = 200_000
