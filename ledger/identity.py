@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import NewType, TypeVar
 
@@ -211,6 +212,7 @@ def member_id(value: codec.Value) -> MemberId:
     return MemberId(value)
 
 
+@lru_cache(maxsize=limits.ASSETS_MAX)  # each leg names one, and there are few
 def asset_code(value: codec.Value) -> AssetCode:
     """Return ``value`` if it is an asset code: an upper-case letter, then letters and digits."""
     if type(value) is not str or not _ASSET_CODE.fullmatch(value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from ledger import codec, limits
@@ -120,8 +121,11 @@ def _decode_transfer(value: codec.Value) -> Transfer:
             known_assets.add(asset_code(asset))
         if reference != "":
             codec.text(reference, limits.REFERENCE_BYTES_MAX, "leg reference")
-        legs.append(Leg._make(item))
+        legs.append(_as_leg(item))
     return Transfer(legs=tuple(legs))
+
+
+_as_leg = partial(tuple.__new__, Leg)  # as Leg._make, for arrays that were counted already
 
 
 def _amount(value: codec.Value) -> int:

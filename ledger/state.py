@@ -130,19 +130,26 @@ class Delta:
 
 
 class Overlay:
-    """A writable layer over a view; the view below is never changed."""
+    """A writable layer over a view, which must not change meanwhile: what is read is kept."""
 
-    __slots__ = ("_base", "_written")
+    __slots__ = ("_base", "_read", "_written")
 
     def __init__(self, base: StateView) -> None:
         self._base = base
+        self._read: dict[StateKey, Record | None] = {}
         self._written: dict[StateKey, Record | None] = {}
 
     def get(self, key: StateKey) -> Record | None:
         """Return the record under ``key``, written here or below."""
         if key in self._written:
             return self._written[key]
-        return self._base.get(key)
+        return self._below(key)
+
+    def _below(self, key: StateKey) -> Record | None:
+        if key in self._read:
+            return self._read[key]
+        record = self._read[key] = self._base.get(key)
+        return record
 
     def put(self, key: StateKey, record: Record | None) -> None:
         """Write a record, or its absence."""
@@ -157,7 +164,7 @@ class Overlay:
         before: dict[StateKey, Record | None] = {}
         after: dict[StateKey, Record | None] = {}
         for key, record in self._written.items():
-            below = self._base.get(key)
+            below = self._below(key)
             if below != record:
                 before[key], after[key] = below, record
         return Delta(before=before, after=after)

@@ -11,6 +11,7 @@ which names the chain by its genesis hash. ``docs/protocol.md`` has the byte tab
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -131,6 +132,11 @@ class SignedTransaction:
         return leg_count(self.body.effect)
 
 
+# As their _make, for arrays that were counted already.
+_as_actor = partial(tuple.__new__, Actor)
+_as_signature = partial(tuple.__new__, Signature)
+
+
 def signing_message(body_bytes: bytes) -> bytes:
     """Return the 32 bytes that a signer of the body signs."""
     return TRANSACTION_SIGNATURE(body_bytes)
@@ -242,7 +248,7 @@ def _signature(value: codec.Value) -> Signature:
         codec.fixed_bytes(public_key, PUBLIC_KEY_BYTES, "public key")
     if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         codec.fixed_bytes(signature, SIGNATURE_BYTES, "signature")
-    return Signature(public_key, signature)
+    return _as_signature(value)
 
 
 def actor_order(actor: Actor) -> tuple[bool, bytes]:
@@ -273,4 +279,4 @@ def _actor(value: codec.Value) -> Actor:
         codec.uint(lane, "lane", maximum=lane_max)
     if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:
         codec.uint(sequence, "sequence", maximum=SEQUENCE_MAX)
-    return Actor(identity, lane, sequence)
+    return _as_actor(value)

@@ -29,6 +29,7 @@ from ledger.kinds import Entry, Issue, OpenAccount, Redeem, Transfer
 from ledger.parameters import Parameters
 from ledger.state import (
     Overlay,
+    Record,
     StateKey,
     StateView,
     account_key,
@@ -42,7 +43,7 @@ from ledger.state import (
 )
 from ledger.transactions import SignedTransaction, opened_account_id
 
-Writes = dict[StateKey, object]
+Writes = dict[StateKey, Record]
 
 
 def apply_block(
@@ -155,7 +156,7 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
     _require_signers(transaction, [_debitable(view, account).keys for account in debited])
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
-    balances: dict[StateKey, int] = {}
+    balances: Writes = {}
     for debit, credit, asset, amount, _ in effect.legs:
         if asset not in assets:
             _known_asset(view, asset)
@@ -165,12 +166,12 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
             creditable.add(credit)
         _move(view, balances, debit, asset, -amount)
         _move(view, balances, credit, asset, amount)
-    return dict(balances)
+    return balances
 
 
 def _move(
     view: StateView,
-    balances: dict[StateKey, int],
+    balances: Writes,
     account: AccountId,
     asset: AssetCode,
     change: int,
@@ -180,7 +181,7 @@ def _move(
     No credit can pass AMOUNT_MAX: it is bounded by the supply, which ``_issue`` bounds.
     """
     key = balance_key(account, asset)
-    balance = balances.get(key)
+    balance: int | None = balances.get(key)
     if balance is None:
         balance = view.get(key) or 0
     after = balance + change
@@ -206,7 +207,7 @@ def _issue(view: StateView, transaction: SignedTransaction, effect: Issue) -> Wr
             asset=effect.asset,
             supply=supply,
         )
-    balances: dict[StateKey, int] = {}
+    balances: Writes = {}
     for entry in effect.entries:
         _creditable(view, entry.account)
         _move(view, balances, entry.account, effect.asset, entry.amount)
@@ -217,7 +218,7 @@ def _redeem(view: StateView, transaction: SignedTransaction, effect: Redeem) -> 
     issuer = _issuer(view, transaction, effect.asset, accounts=effect.entries)
     payers = [_debitable(view, account) for account in {e.account for e in effect.entries}]
     _require_signers(transaction, [issuer.officers, *(payer.keys for payer in payers)])
-    balances: dict[StateKey, int] = {}
+    balances: Writes = {}
     for entry in effect.entries:
         _move(view, balances, entry.account, effect.asset, -entry.amount)
     supply = supply_of(view, effect.asset) - sum(entry.amount for entry in effect.entries)
