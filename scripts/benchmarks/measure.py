@@ -117,11 +117,18 @@ def core_clock() -> float:
     processor (``schedstat``: nanoseconds run, nanoseconds waited, slices); without that, it is
     the wall clock.
     """
-    try:
-        waited_ns = int(RUN_QUEUE.read_bytes().split()[1])
-    except FileNotFoundError:
+    if not RUN_QUEUE.exists():
         return perf_counter()
-    return perf_counter() - waited_ns / 1e9 + process_time() - thread_time()
+    while True:  # once more if a neighbour had its turn between the readings
+        waited_ns = _waited_ns()
+        now = perf_counter() - waited_ns / 1e9 + process_time() - thread_time()
+        if _waited_ns() == waited_ns:
+            return now
+
+
+def _waited_ns() -> int:
+    """Return how long the calling thread was ready to run and had no processor."""
+    return int(RUN_QUEUE.read_bytes().split()[1])
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -13,8 +13,9 @@ from ledger.transition import apply_block
 from tests.chains import ChainBuilder
 from tests.factories import CNY, Holder, Network, make_network, sign
 
-AMOUNT = 1_000
-"""What every leg moves, smallest units."""
+AMOUNT_MIN = 1_000
+"""What the smallest leg moves, smallest units; it grows by one from leg to leg, so that a balance
+that is both debited and credited in a block changes all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,11 @@ class Workload:
 
 
 def single_payments(*, blocks: int, size: int, accounts: int) -> Workload:
-    """Return blocks of ``size`` one-leg payments; payer and payee differ from one to the next."""
+    """Return blocks of ``size`` one-leg payments, each by another account to yet another."""
     payments = _Payments(accounts)
     for number in range(blocks):
         first = number * size
-        payments.add_block([payments.transfer(first + at, 1) for at in range(size)])
+        payments.add_block([payments.transfer(first + at, 1, skipped=size) for at in range(size)])
     return payments.workload(size, 1)
 
 
@@ -63,15 +64,20 @@ class _Payments:
         self._parent: SealedHeader = self._chain.genesis
         self._blocks: list[bytes] = []
 
-    def transfer(self, first: int, legs: int) -> SignedTransaction:
-        """Return a signed transfer by account ``first`` to the ``legs`` accounts after it."""
+    def transfer(self, first: int, legs: int, *, skipped: int = 1) -> SignedTransaction:
+        """Return a signed transfer by account ``first`` to ``legs`` others, ``skipped`` further."""
         count = len(self._holders)
         payer = self._holders[first % count]
-        payees = [self._holders[(first + 1 + at) % count] for at in range(legs)]
+        payees = [self._holders[(first + skipped + at) % count] for at in range(legs)]
         sequence = self._sequences[first % count]
         self._sequences[first % count] += 1
         body = self._chain.network.body(
-            Transfer(legs=tuple(Leg(payer.id, payee.id, CNY, AMOUNT, "") for payee in payees)),
+            Transfer(
+                legs=tuple(
+                    Leg(payer.id, payee.id, CNY, AMOUNT_MIN + at)
+                    for at, payee in enumerate(payees, start=first)
+                )
+            ),
             [Actor(payer.id, 0, sequence)],
             nonce=first.to_bytes(16),
         )
