@@ -1,0 +1,95 @@
+"""What befalls the nodes: crashes at every point of a call, lost data, partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from random import Random
+
+from tests.simulation.invariants import Invariants
+from tests.simulation.machine import CrashPoint, Machine
+from tests.simulation.network import Network
+from tests.simulation.scenario import Scenario
+from tests.simulation.timeline import Timeline
+
+DOWN_MS = (200, 10_000)
+PARTED_MS = (1_000, 12_000)
+
+
+class Faults:
+    """Breaks things at random until told to stop."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        timeline: Timeline,
+        network: Network,
+        machines: Sequence[Machine],
+        invariants: Invariants,
+        random: Random,
+    ) -> None:
+        self._scenario = scenario
+        self._timeline = timeline
+        self._network = network
+        self._machines = machines
+        self._invariants = invariants
+        self._random = random
+        self._is_over = False
+        self.crashes = 0
+        self.partitions = 0
+
+    def start(self) -> None:
+        """Plan the first of each kind."""
+        self._repeat(self._scenario.crash_every_ms, self._crash)
+        self._repeat(self._scenario.partition_every_ms, self._part)
+        if self._scenario.wipe:
+            self._timeline.after(self._random.randrange(self._scenario.busy_ms), self._wipe)
+
+    def stop(self) -> None:
+        """Break nothing more; heal the network and start whoever is down."""
+        self._is_over = True
+        self._network.heal()
+        for machine in self._machines:
+            machine.crash_at = None
+            self._restart(machine)
+
+    def _repeat(self, mean_ms: int | None, action: Callable[[], None]) -> None:
+        if mean_ms is None or self._is_over:
+            return
+
+        def act() -> None:
+            if not self._is_over:
+                action()
+                self._repeat(mean_ms, action)
+
+        self._timeline.after(1 + int(self._random.expovariate(1 / mean_ms)), act)
+
+    def _crash(self) -> None:
+        """Doom a node: it stops at its next call, somewhere in its effects."""
+        machine = self._random.choice(self._machines)
+        if not machine.is_up:
+            return
+        self.crashes += 1
+        machine.crash_at = self._random.choice(list(CrashPoint))
+        self._timeline.after(self._random.randrange(*DOWN_MS), partial(self._restart, machine))
+
+    def _restart(self, machine: Machine) -> None:
+        if not machine.is_up and not machine.halted:
+            machine.start()
+
+    def _wipe(self) -> None:
+        machine = self._random.choice(self._machines)
+        if self._is_over or not machine.is_up:
+            return
+        machine.crash()
+        machine.wipe()
+        self._invariants.excuse(machine.member)
+        self._timeline.after(self._random.randrange(*DOWN_MS), partial(self._restart, machine))
+
+    def _part(self) -> None:
+        members = [machine.member for machine in self._machines]
+        self.partitions += 1
+        self._network.partition(
+            self._random.sample(members, self._random.randrange(1, len(members)))
+        )
+        self._timeline.after(self._random.randrange(*PARTED_MS), self._network.heal)
