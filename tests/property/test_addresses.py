@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.addresses import decode_account_id, encode_account_id
-from ledger.identity import ACCOUNT_ID_BYTES
 from ledger.errors import DecodeError
+from ledger.identity import ACCOUNT_ID_BYTES
 
 ACCOUNT_IDS = st.binary(min_size=ACCOUNT_ID_BYTES, max_size=ACCOUNT_ID_BYTES)
 
