@@ -30,7 +30,7 @@ from node.core.finality import Finality
 from node.core.intake import Intake
 from node.core.mempool import Mempool
 from node.core.peers import Peers
-from node.core.ports import Environment, Recovered
+from node.core.ports import Environment
 from node.core.progress import Progress
 from node.core.relay import Relay
 from node.core.sealing import Sealing
@@ -84,14 +84,15 @@ class Engine:
         self._job_id = 0
         self._is_halted = False
         self._status: NodeStatus | None = None
-        self._recovered = recovered
+        self._logged = recovered.transactions
 
     def start(self, now_ms: int) -> tuple[Effect, ...]:
         """Return the first effects: finality as far as the store proves it, and the first job."""
         return self._guard(self._start(now_ms))
 
     def _start(self, now_ms: int) -> Iterable[Effect]:
-        retired = self._admission.readmit(_waiting(self._recovered, self.environment))
+        retired = self._admission.readmit(_waiting(self._logged, self.environment))
+        self._logged = ()
         if retired:
             yield RetireTransactions(retired=tuple(retired))
         yield from self._progress.advance(now_ms)
@@ -196,9 +197,9 @@ class Engine:
         )
 
 
-def _waiting(recovered: Recovered, environment: Environment) -> Iterable[SignedTransaction]:
+def _waiting(logged: Iterable[bytes], environment: Environment) -> Iterable[SignedTransaction]:
     """Yield the logged transactions that no block holds yet."""
-    for raw in recovered.transactions:
+    for raw in logged:
         try:
             transaction = decode_transaction(raw)
         except DecodeError as error:
