@@ -21,6 +21,8 @@ from tests.simulation.timeline import Timeline
 
 DIAL_MS_MIN, DIAL_MS_MAX = 50, 2_000
 """How long two members wait before they dial again."""
+BAN_MS_MAX = 4_000
+"""How long a member that is turned away stays away: a day is over soon in a run of a minute."""
 BYTES_PER_MS = 10_000
 """What a link carries."""
 Pair = frozenset[MemberId]
@@ -99,7 +101,7 @@ class Network:
 
     def ban(self, a: MemberId, b: MemberId, ban_ms: int) -> None:
         """Let two members have no session for a while."""
-        pair, until_ms = frozenset((a, b)), self._timeline.now_ms + ban_ms
+        pair, until_ms = frozenset((a, b)), self._timeline.now_ms + min(ban_ms, BAN_MS_MAX)
         self._banned_until_ms[pair] = max(self._banned_until_ms.get(pair, 0), until_ms)
 
     def close(self, a: MemberId, b: MemberId, number: int | None = None) -> None:
