@@ -8,7 +8,7 @@ import ssl
 import sys
 from urllib.parse import urlsplit
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 8.0
 
 
 def is_healthy(url: str) -> bool:
