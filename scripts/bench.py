@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from scripts.benchmarks.connecting import measure_batches, measure_single
+from scripts.benchmarks.finality import measure_finality
 from scripts.benchmarks.hashing import measure_hashing
 from scripts.benchmarks.measure import Figure
+from scripts.benchmarks.network import measure_network
 from scripts.benchmarks.report import document, machine, table
 from scripts.benchmarks.state_tree import measure_state_tree
 
@@ -29,6 +31,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "batch": lambda is_quick: measure_batches(BUILD, is_quick=is_quick),
     "state-tree": lambda is_quick: measure_state_tree(is_quick=is_quick),
     "hashing": lambda is_quick: measure_hashing(is_quick=is_quick),
+    "finality": lambda is_quick: measure_finality(is_quick=is_quick),
+    "network": lambda is_quick: measure_network(BUILD, is_quick=is_quick),
 }
 
 
