@@ -69,9 +69,10 @@ class VoteJournal:
 
     def record(self, vote: SignedVote) -> None:
         """Take in a vote that was made durable."""
-        if len(self._recent) == JOURNAL_VOTES_MAX:
-            self._floor = self._recent[0].vote.target.height
         self._recent.append(vote)
+        if len(self._recent) == JOURNAL_VOTES_MAX:
+            # Older ones may be gone: from here, or from the journal's file when that was compacted.
+            self._floor = max(self._floor, self._recent[0].vote.target.height - 1)
         self.highest_target = max(self.highest_target, vote.vote.target.height)
         self.highest_source = max(self.highest_source, vote.vote.source.height)
 

@@ -99,6 +99,17 @@ def test_votes_too_old_to_tell_are_recognised(monkeypatch: pytest.MonkeyPatch) -
     assert journal.refusal(_vote(0, 1)) is Refusal.TARGET_NOT_ABOVE
 
 
+def test_threat_57_a_full_journal_that_was_read_back_may_have_older_votes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file was compacted: anyone could stop the key with one of its votes of long ago."""
+    monkeypatch.setattr(voting, "JOURNAL_VOTES_MAX", 3)
+    journal = _journal(*(_vote(height, height + 1) for height in range(10, 13)))
+    assert journal.recognises(_signed(_vote(9, 10)))
+    assert not journal.recognises(_signed(_vote(9, 11)))
+    assert not journal.recognises(_signed(_vote(12, 14)))
+
+
 class Heads:
     """Nodes of a chain by height, and a voter that is shown them."""
 
