@@ -82,10 +82,19 @@ class EngineRunner:
         self._metrics = metrics
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX_EVENTS_MAX)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._is_over = False
 
     async def put(self, event: Event) -> None:
-        """Queue an event; waits while the inbox is full."""
-        await self._inbox.put(event)
+        """Queue an event; waits while the inbox is full, and not once nobody empties it."""
+        if not self._is_over:
+            await self._inbox.put(event)
+        if self._is_over:
+            self._drop_events()
+
+    def _drop_events(self) -> None:
+        """Empty the inbox, which lets on those who wait for room."""
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
 
     @property
     def is_full(self) -> bool:
@@ -111,6 +120,8 @@ class EngineRunner:
                     events.append(self._inbox.get_nowait())
                 await self._release(await self._in_thread(partial(self._handle, events)))
         finally:
+            self._is_over = True
+            self._drop_events()
             # The thread ends its write before the store is closed.
             self._executor.shutdown(wait=True)
 
