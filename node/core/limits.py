@@ -30,6 +30,11 @@ VOTES_PER_MESSAGE_MAX = 1_024
 UNKNOWN_INVENTORY_PER_SECOND_MAX = 50_000
 """New txids a second that a peer may announce before it scores (threat 13)."""
 SURPLUS_INVENTORY_SCORE = 10
+INVENTORY_PER_TICK_MAX = 2_500
+"""Txids announced to a peer at a tick, ten a second: half of what costs it points."""
+SERVED_BYTES_PER_SECOND_MAX = 16 * 1024 * 1024
+"""Blocks, headers and transactions sent to a peer that asks, before it must wait for the next
+second: half of what its connection queues."""
 
 # Synchronisation
 BLOCKS_IN_FLIGHT_PER_PEER_MAX = 16

@@ -82,6 +82,16 @@ class Peer:
     """Start of the second in which announcements are counted."""
     inventory_count: int = 0
     """New txids that it announced in that second."""
+    served_window_ms: int = 0
+    """Start of the second in which what it is served is counted."""
+    served_bytes: int = 0
+    """Bytes that it was served in that second."""
+
+    def may_be_served(self, now_ms: int) -> bool:
+        """Tell whether it may be sent more of what it asks for in this second."""
+        if not 0 <= now_ms - self.served_window_ms < 1_000:
+            self.served_window_ms, self.served_bytes = now_ms, 0
+        return self.served_bytes < limits.SERVED_BYTES_PER_SECOND_MAX
 
 
 class Peers:

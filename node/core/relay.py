@@ -37,15 +37,15 @@ class Relay:
     def flush(self, now_ms: int) -> Iterable[Effect]:
         """Send queued announcements; ask again for what was not delivered; call on ticks."""
         for peer in self._peers.established():
-            queued, peer.announced = peer.announced, []
+            queued = peer.announced[: limits.INVENTORY_PER_TICK_MAX]
+            peer.announced = peer.announced[limits.INVENTORY_PER_TICK_MAX :]
             wanted = [txid for txid in queued if txid not in peer.known and txid in self._mempool]
             peer.known.add(wanted)
-            for start in range(0, len(wanted), limits.INVENTORY_MAX):
-                batch = tuple(wanted[start : start + limits.INVENTORY_MAX])
+            if wanted:
                 yield Send(
                     member=peer.member,
                     session=peer.session,
-                    frame=encode_message(Inventory(txids=batch)),
+                    frame=encode_message(Inventory(txids=tuple(wanted))),
                 )
         for txid, (member, asked_ms) in list(self._asked.items()):
             if now_ms - asked_ms >= limits.REQUEST_MS_MAX:
@@ -93,15 +93,18 @@ class Relay:
             or self._store.retirement(txid) is not None
         )
 
-    def on_request(self, peer: Peer, request: GetTransactions) -> Iterable[Effect]:
-        """Send the asked transactions that wait here; the others are silently absent."""
+    def on_request(self, peer: Peer, request: GetTransactions, now_ms: int) -> Iterable[Effect]:
+        """Send the asked transactions that wait here; the others are silently absent.
+
+        So are those beyond what a peer is served in a second.
+        """
         peer.known.add(request.txids)
         for batch in self._batches(request.txids):
-            yield Send(
-                member=peer.member,
-                session=peer.session,
-                frame=encode_message(Transactions(transactions=tuple(batch))),
-            )
+            if not peer.may_be_served(now_ms):
+                return
+            frame = encode_message(Transactions(transactions=tuple(batch)))
+            peer.served_bytes += len(frame)
+            yield Send(member=peer.member, session=peer.session, frame=frame)
 
     def _batches(self, txids: Iterable[TxId]) -> Iterator[list[bytes]]:
         batch: list[bytes] = []

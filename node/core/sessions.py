@@ -170,7 +170,7 @@ class Sessions:
         if isinstance(message, Inventory):
             yield from self._relay.on_inventory(peer, message, now_ms)
         elif isinstance(message, GetTransactions):
-            yield from self._relay.on_request(peer, message)
+            yield from self._relay.on_request(peer, message, now_ms)
         else:
             yield from self._admission.receive(peer, message.transactions, self._next_job())
 
@@ -199,16 +199,11 @@ class Sessions:
             case Tip():
                 yield from self._on_tip(peer, message, now_ms)
             case GetHeaders():
-                headers = self._chain.headers_after(message.locator, limits.HEADERS_PER_MESSAGE_MAX)
-                yield Send(
-                    member=peer.member,
-                    session=peer.session,
-                    frame=encode_message(Headers(headers=headers)),
-                )
+                yield from self._send_headers(peer, message, now_ms)
             case Headers():
                 yield from self._sync.on_headers(peer, message, now_ms)
             case GetBlocks():
-                yield from self._send_blocks(peer, message)
+                yield from self._send_blocks(peer, message, now_ms)
             case BlockMessage():
                 yield from self._intake.receive(peer, message.block, self._next_job())
                 yield from self._sync.schedule(now_ms)
@@ -236,14 +231,23 @@ class Sessions:
             raise PeerMisbehaved(error.code, error.detail) from None
         self._finality.tally.add_certificate(certificate)
 
-    def _send_blocks(self, peer: Peer, request: GetBlocks) -> Iterable[Effect]:
+    def _send_headers(self, peer: Peer, request: GetHeaders, now_ms: int) -> Iterable[Effect]:
+        if not peer.may_be_served(now_ms):
+            return  # it asks again
+        headers = self._chain.headers_after(request.locator, limits.HEADERS_PER_MESSAGE_MAX)
+        frame = encode_message(Headers(headers=headers))
+        peer.served_bytes += len(frame)
+        yield Send(member=peer.member, session=peer.session, frame=frame)
+
+    def _send_blocks(self, peer: Peer, request: GetBlocks, now_ms: int) -> Iterable[Effect]:
         missing = []
         for block_hash in request.hashes:
-            is_ours = self._chain.is_validated(block_hash)
-            raw = self._environment.store.block_bytes(block_hash) if is_ours else None
+            is_served = peer.may_be_served(now_ms) and self._chain.is_validated(block_hash)
+            raw = self._environment.store.block_bytes(block_hash) if is_served else None
             if raw is None:
                 missing.append(block_hash)
             else:
+                peer.served_bytes += len(raw)
                 yield Send(
                     member=peer.member,
                     session=peer.session,

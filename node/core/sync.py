@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from consensus.headers import validate_work
-from consensus.tree import BlockNode
+from consensus.tree import BlockNode, TreeFull
 from ledger.blocks import SealedHeader
 from ledger.errors import LedgerError
 from ledger.hashing import BlockHash
@@ -209,8 +209,7 @@ class Sync:
         able = [
             peer
             for peer in peers
-            if peer.best is not None
-            and peer.best.header.height >= node.height
+            if _may_have(peer, node)
             and peer.member not in refused
             and len(peer.in_flight) < limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX
         ]
@@ -228,6 +227,8 @@ class Sync:
                 yield Note(name="peer_stalled", fields={"peer": peer.member, "blocks": len(late)})
             try:
                 yield from self._continue_headers(peer, now_ms)
+            except TreeFull as error:
+                yield Note(name="header_without_room", fields={"code": error.code})
             except LedgerError as error:  # a parked header's turn came, and it is against the rules
                 yield from self._peers.penalise(peer.member, error.code, limits.SCORE_MAX)
             except PeerMisbehaved as error:
@@ -255,11 +256,18 @@ class Sync:
                 yield from self._ask_headers(peer, now_ms, start=start)
 
     def _forgive(self) -> None:
-        """When every peer has failed a block, ask them all again: nobody else will come."""
-        members = {peer.member for peer in self._peers.established()}
+        """When every peer that may have a block failed it, ask them again: nobody else will come."""
+        peers = self._peers.established()
         for block_hash, refused in list(self._refused_by.items()):
-            if members and members <= refused:
+            node = self._wanted.get(block_hash)
+            able = {peer.member for peer in peers if node is not None and _may_have(peer, node)}
+            if able <= refused:
                 del self._refused_by[block_hash]
+
+
+def _may_have(peer: Peer, node: BlockNode) -> bool:
+    """Tell whether a peer's head is high enough for it to have the block."""
+    return peer.best is not None and peer.best.header.height >= node.height
 
 
 def _preference(node: BlockNode, peer: Peer) -> tuple[bool, int, int, MemberId]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
+from consensus import tree
 from ledger.blocks import NONCE_BYTES
 from ledger.hashing import double_sha256
 from node.core import limits
@@ -78,6 +81,17 @@ def test_threat_14_a_peer_that_says_it_has_nothing_is_passed_over() -> None:
     bench.announce("bank3", block.sealed)
     bench.receive("bank2", NotFound(hashes=(block.hash,)))
     assert asked(bench, "bank3") == [block.hash]
+
+
+def test_threat_14_the_only_peer_that_has_a_block_is_asked_again() -> None:
+    """It stalled once; the other is behind, and to wait for it could be to wait for ever."""
+    bench = Bench()
+    block = bench.block(bench.genesis)
+    bench.connect("bank2", "bank3")
+    bench.announce("bank2", block.sealed)
+    bench.tick(limits.STALL_MS_MIN)
+    assert asked(bench, "bank3") == []
+    assert asked(bench, "bank2") == [block.hash]
 
 
 def test_threat_14_a_body_that_comes_late_is_no_offence() -> None:
@@ -189,6 +203,40 @@ def test_threat_33_a_time_that_is_not_after_the_parent_is_refused() -> None:
     block = bench.block(bench.genesis, time_ms=genesis_ms, clock_ms=0)
     bench.announce("bank2", block.sealed)
     assert bench.punished() == ("bank2", "time_not_after_parent")
+
+
+def test_threat_36_a_parked_header_without_room_is_no_offence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When its turn comes and the tree is full, nobody is to blame."""
+    bench = Bench()
+    bench.connect("bank2")
+    future_ms = bench.rules.parameters.future_ms_max
+    ahead_ms = bench.now_ms - bench.chain.genesis.header.time_ms + future_ms + 500
+    bench.announce("bank2", bench.block(bench.genesis, step_ms=ahead_ms).sealed)
+    monkeypatch.setattr(tree, "NODES_MAX", 1)
+    bench.tick(500)
+    assert bench.notes("header_without_room")
+    assert bench.punished() is None
+
+
+def test_threat_14_a_peer_is_served_so_much_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it asks for beyond that is not read from the disk; the next second begins anew."""
+    bench = Bench()
+    bench.connect("bank2")
+    blocks = bench.row(bench.genesis, 2)
+    bench.deliver("bank2", *blocks)
+    monkeypatch.setattr(limits, "SERVED_BYTES_PER_SECOND_MAX", 1)
+    hashes = tuple(made.hash for made in blocks)
+    bench.now_ms += 1_000
+    bench.receive("bank2", GetBlocks(hashes=hashes))
+    assert [m.block for m in bench.sent("bank2", BlockMessage)] == [blocks[0].block.encode()]
+    assert [m.hashes for m in bench.sent("bank2", NotFound)] == [hashes[1:]]
+    bench.receive("bank2", GetHeaders(locator=(bench.genesis.hash,)))
+    assert not bench.sent("bank2", Headers)
+    bench.now_ms += 1_000
+    bench.receive("bank2", GetHeaders(locator=(bench.genesis.hash,)))
+    assert bench.sent("bank2", Headers)
 
 
 def test_threat_33_a_parked_header_that_turns_out_wrong_costs_its_peer() -> None:
