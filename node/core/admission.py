@@ -118,15 +118,16 @@ class Admission:
         Raises:
             PeerMisbehaved: bytes that are no transaction.
         """
+        try:
+            # All of them, before any check begins: one that begins must also end.
+            transactions = [decode_transaction(raw) for raw in raws]
+        except DecodeError as error:
+            raise PeerMisbehaved(error.code, error.detail) from None
         checks: list[_Check] = []
-        for raw in raws:
-            try:
-                transaction = decode_transaction(raw)
-            except DecodeError as error:
-                raise PeerMisbehaved(error.code, error.detail) from None
+        for transaction in transactions:
             txid = transaction.txid
             peer.known.add((txid,))
-            if raw in self._checks or self.status(txid) is not None:
+            if transaction.raw in self._checks or self.status(txid) is not None:
                 continue
             try:
                 self._check(transaction)
@@ -214,14 +215,16 @@ class Admission:
     def readmit(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
         """Put back transactions of disconnected blocks, or of the log at start, if still valid.
 
-        Returns the others with the reason: each was accepted once, so none may vanish in silence.
+        Each was accepted once, so no limit turns it away, and none may vanish in silence: those
+        that the state no longer allows are returned with the reason.
         """
+        height = self._chain.head.height + 1
         retired = []
         for transaction in transactions:
             if transaction.txid in self._mempool:
                 continue
             try:
-                self._check(transaction)
+                self._mempool.recheck(transaction, self._chain, height=height)
             except InvalidTransaction as error:
                 retired.append(_retirement(transaction.txid, error))
                 continue

@@ -85,13 +85,23 @@ class Mempool:
     # --- admission ---------------------------------------------------------------------------
 
     def check(self, transaction: SignedTransaction, view: StateView, *, height: int) -> None:
-        """Check everything but the signatures' bytes, cheapest first, for a block of ``height``.
+        """Check everything but the signatures' bytes, and the pool's limits, cheapest first.
+
+        Raises:
+            InvalidTransaction: with the code of what is wrong, or ``mempool_full``.
+        """
+        self._require_near(transaction, view)
+        self._require_room(transaction)
+        self.recheck(transaction, view, height=height)
+
+    def recheck(self, transaction: SignedTransaction, view: StateView, *, height: int) -> None:
+        """Check a transaction that was accepted before, for a block of ``height``: no limit counts.
 
         Balances count what waits here already, so that a second spend of the same money is
         refused at once rather than in a block.
 
         Raises:
-            InvalidTransaction: with the code of what is wrong, or ``mempool_full``.
+            InvalidTransaction: the state does not allow it.
         """
         body = transaction.body
         validate_window(
@@ -108,6 +118,11 @@ class Mempool:
                     lane=actor.lane,
                     expected=expected,
                 )
+        validate_effect(_PoolView(view, self._flows), transaction, height=height)
+
+    def _require_near(self, transaction: SignedTransaction, view: StateView) -> None:
+        for actor in transaction.body.actors:
+            expected = next_sequence(view, actor)
             if actor.sequence - expected > limits.PARKED_PER_LANE_MAX:
                 raise InvalidTransaction(
                     "sequence_gap",
@@ -116,8 +131,6 @@ class Mempool:
                     sequence=actor.sequence,
                     expected=expected,
                 )
-        self._require_room(transaction)
-        validate_effect(_PoolView(view, self._flows), transaction, height=height)
 
     def _require_room(self, transaction: SignedTransaction) -> None:
         if self.bytes_total + len(transaction.raw) > self._bytes_max:

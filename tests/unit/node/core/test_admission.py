@@ -161,12 +161,46 @@ def test_a_peers_transaction_is_announced_to_the_others(bench: Bench) -> None:
     assert bench.sent("bank3", Inventory)
 
 
+def test_threat_13_a_full_mempool_is_announced_little_by_little(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once it would be more than a peer may announce in a second."""
+    monkeypatch.setattr(limits, "INVENTORY_PER_TICK_MAX", 2)
+    waiting = [pay(bench, sequence) for sequence in range(3)]
+    bench.submit(*waiting)
+    announced = []
+    for _ in range(3):
+        bench.tick()
+        announced.append([len(message.txids) for message in bench.sent("bank2", Inventory)])
+    assert announced == [[2], [1], []]
+
+
+def test_threat_13_a_peer_is_sent_so_many_transactions_a_second(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking for the same again and again fills no memory."""
+    bench.submit(pay(bench))
+    monkeypatch.setattr(limits, "SERVED_BYTES_PER_SECOND_MAX", 1)
+    bench.receive("bank2", GetTransactions(txids=(pay(bench).txid,)))
+    assert bench.sent("bank2", Transactions)
+    bench.receive("bank2", GetTransactions(txids=(pay(bench).txid,)))
+    assert not bench.sent("bank2", Transactions)
+
+
 def test_threat_24_a_forged_transaction_costs_the_peer(bench: Bench) -> None:
     """No honest node passes on what it did not verify."""
     bench.receive("bank2", Transactions(transactions=(forged(pay(bench)).raw,)))
     assert bench.punished() == ("bank2", "invalid_signature")
     bench.receive("bank3", Transactions(transactions=(pay(bench).raw,)))
     assert pay(bench).txid in bench.engine.mempool
+
+
+def test_threat_24_bytes_beside_a_transaction_do_not_block_it(bench: Bench) -> None:
+    """A message with one malformed transaction begins no check that would never end."""
+    bench.receive("bank2", Transactions(transactions=(pay(bench).raw, b"\xc1")))
+    assert bench.punished() == ("bank2", "malformed")
+    (outcome,) = bench.submit(pay(bench))
+    assert outcome.status is TransactionStatus.PENDING
 
 
 def test_a_peers_transaction_that_our_state_refuses_costs_nothing(bench: Bench) -> None:

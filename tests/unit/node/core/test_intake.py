@@ -9,6 +9,7 @@ import pytest
 from ledger.blocks import Block, SealedHeader
 from ledger.hashing import HASH_BYTES
 from ledger.transactions import NONCE_BYTES, Signature, SignedTransaction, assemble
+from node.core import limits
 from node.core.effects import CommitChain, Disconnect, StoreBlock
 from node.core.messages import BlockMessage, GetBlocks, NotFound
 from tests.unit.node.core.bench import Bench, Made
@@ -177,6 +178,19 @@ def test_a_longer_branch_takes_the_head(bench: Bench) -> None:
     assert [b.hash for b in moves[-1].disconnected] == [old.hash]
     assert [c.block.hash for c in moves[-1].connected] == [made.hash for made in new]
     assert pay(bench).txid in bench.engine.mempool
+
+
+def test_a_disconnected_transaction_waits_again_however_full_the_mempool_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was acknowledged: the limits are for what is not."""
+    waiting = [pay(bench, sequence) for sequence in range(3)]
+    bench.deliver("bank2", bench.block(bench.genesis, *waiting))
+    for limit in ("MEMPOOL_ACCOUNT_TRANSACTIONS_MAX", "SUBMISSIONS_IN_FLIGHT_MAX"):
+        monkeypatch.setattr(limits, limit, 0)
+    monkeypatch.setattr(limits, "PARKED_PER_LANE_MAX", 1)
+    bench.deliver("bank3", *bench.row(bench.genesis, 2))
+    assert list(bench.engine.mempool) == [transaction.txid for transaction in waiting]
 
 
 def test_a_disconnected_transaction_without_a_chance_is_retired(bench: Bench) -> None:
