@@ -143,9 +143,6 @@ class Overlay:
         """Return the record under ``key``, written here or below."""
         if key in self._written:
             return self._written[key]
-        return self._below(key)
-
-    def _below(self, key: StateKey) -> Record | None:
         if key in self._read:
             return self._read[key]
         record = self._read[key] = self._base.get(key)
@@ -164,7 +161,7 @@ class Overlay:
         before: dict[StateKey, Record | None] = {}
         after: dict[StateKey, Record | None] = {}
         for key, record in self._written.items():
-            below = self._below(key)
+            below = self._read[key] if key in self._read else self._base.get(key)
             if below != record:
                 before[key], after[key] = below, record
         return Delta(before=before, after=after)

@@ -304,7 +304,7 @@ def _creditable(view: StateView, account: AccountId) -> None:
 
 
 def _known_account(view: StateView, account: AccountId) -> Account:
-    record = account_of(view, account)
+    record: Account | None = view.get(account_key(account))
     if record is None:
         raise InvalidTransaction("unknown_account", "no such account", account=account)
     return record
