@@ -13,9 +13,9 @@ from ledger.transition import apply_block
 from tests.chains import ChainBuilder
 from tests.factories import CNY, Holder, Network, make_network, sign
 
-AMOUNT_MIN = 1_000
-"""What the smallest leg moves, smallest units; it grows by one from leg to leg, so that a balance
-that is both debited and credited in a block changes all the same."""
+AMOUNTS = 997
+"""Legs move 1 to this many smallest units, one more from leg to leg, so that a balance that is
+both debited and credited in a block changes all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class _Payments:
         body = self._chain.network.body(
             Transfer(
                 legs=tuple(
-                    Leg(payer.id, payee.id, CNY, AMOUNT_MIN + at)
+                    Leg(payer.id, payee.id, CNY, 1 + at % AMOUNTS)
                     for at, payee in enumerate(payees, start=first)
                 )
             ),
