@@ -31,6 +31,7 @@ from ledger.limits import BLOCK_OVERHEAD_BYTES
 from node.api.app import make_app
 from node.backend import NodeBackend
 from node.config import NodeConfig
+from node.core.chain import CoreFault
 from node.core.engine import Engine
 from node.core.ports import Environment
 from node.errors import ConfigError, NodeError
@@ -45,6 +46,7 @@ from node.shell import NodeHalted, Shell
 from node.storage.chain_store import RocksStore
 from node.storage.vote_journal import VoteJournalFile
 from node.stream import BlockStream
+from node.workers.errors import WorkerError
 from node.workers.miner import Miner
 from node.workers.pool import VerifierPool
 
@@ -69,10 +71,10 @@ def run(config: NodeConfig) -> int:
     except* ConfigError as group:
         _report("config_error", group)
         status = EXIT_CONFIG
-    except* NodeHalted as group:
+    except* (NodeHalted, CoreFault) as group:
         _report("node_halted", group)
         status = EXIT_HALTED
-    except* (NodeError, OSError) as group:
+    except* (NodeError, WorkerError, OSError) as group:
         _report("node_failed", group)
         status = EXIT_FAILED
     return status

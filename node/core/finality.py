@@ -17,7 +17,7 @@ from consensus.voting import VOTE_ROUND_TRIPS, VoteJournal, Voter
 from ledger.errors import InvalidProof
 from ledger.identity import MemberId
 from node.core import limits
-from node.core.chain import Chain
+from node.core.chain import Chain, CoreFault
 from node.core.effects import Effect, Note, RecordVote, Send, StopVoting, StoreEvidence
 from node.core.messages import GetMemberVotes, Votes, encode_message
 from node.core.peers import Peer, PeerMisbehaved, Peers
@@ -46,10 +46,17 @@ class Finality:
         self._count_released()
 
     def _count_released(self) -> None:
-        """Count our own votes again: one may have been recorded and never sent."""
+        """Count our own votes again: one may have been recorded and never sent.
+
+        Raises:
+            CoreFault: they are not of our key on this chain.
+        """
         for vote in self._environment.votes.votes:
             if vote.vote.target.height > self.tally.final.height:
-                self.tally.add(vote, self._environment.verify)
+                try:
+                    self.tally.add(vote, self._environment.verify)
+                except InvalidProof as error:
+                    raise CoreFault("foreign_journal", f"the vote journal: {error}") from None
 
     @property
     def is_recovered(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from consensus.evidence import Offence
 from consensus.votes import SignedVote
 from node.core import limits
+from node.core.chain import CoreFault
 from node.core.effects import (
     CommitChain,
     Halt,
@@ -255,6 +257,13 @@ def test_threat_57_a_kept_journal_votes_on() -> None:
     assert bench.votes_cast() == []
     hear(bench, bench.genesis, block, "bank2", "bank3")
     assert bench.wanted(StoreCertificate)
+
+
+def test_threat_57_a_journal_of_another_key_is_told(bench: Bench) -> None:
+    """A node that was given another chain or key must not vote by the old one's journal."""
+    kept = bench.votes(bench.genesis, bench.block(bench.genesis), "bank1")
+    with pytest.raises(CoreFault, match="foreign_journal"):
+        Bench(bench.network, votes=[replace(vote, signature=bytes(64)) for vote in kept])
 
 
 def test_the_journal_forbids_what_it_must(bench: Bench) -> None:
