@@ -44,11 +44,8 @@ ATTACKER = MemberId("bank3")
 HONEST = ("bank1", "bank2", REGULATOR)
 ACCOMPLICES = 16
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("p2p_attacks"),  # one cluster serves them all
-]
+# One cluster serves them all, so they share its event loop.
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @dataclass(frozen=True, kw_only=True)
