@@ -52,7 +52,7 @@ class Engine:
         tally.restore(recovered.certificates)
         verdicts = VerdictCache()
         self.finality = Finality(environment, tally, self.chain, self.peers)
-        self.finality.evidence_count = len(recovered.evidence)
+        self.finality.restore_evidence(recovered.evidence)
         self._relay = Relay(self.mempool, environment.store, self.peers)
         self._sync = Sync(self.chain, self.peers)
         self._sealing = Sealing(environment, self.chain, self.mempool, tally)

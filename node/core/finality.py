@@ -7,6 +7,7 @@ stops for good instead of voting twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from consensus.evidence import Evidence
@@ -42,7 +43,7 @@ class Finality:
         self._released_ms = 0
         self._resent_ms = 0
         self._round_trip_ms = limits.VOTE_ROUND_TRIP_MS_START
-        self.evidence_count = 0
+        self._evidence_counts: Counter[MemberId] = Counter()
         self._count_released()
 
     def _count_released(self) -> None:
@@ -109,18 +110,23 @@ class Finality:
         if vote.member == self._environment.member:
             yield from self._recognise(vote)
 
+    def restore_evidence(self, found: Iterable[Evidence]) -> None:
+        """Count the evidence that this node stored before it stopped."""
+        self._evidence_counts.update(evidence.first.member for evidence in found)
+
     def report(self, evidence: Evidence) -> Iterable[Effect]:
         """Keep evidence of a faulty voter and send both votes to everyone.
 
         A peer may have heard only one of them.
         """
-        if self.evidence_count >= limits.EVIDENCE_MAX:
+        member = evidence.first.member
+        if self._evidence_counts[member] >= limits.EVIDENCE_PER_MEMBER_MAX:
             return
-        self.evidence_count += 1
+        self._evidence_counts[member] += 1
         yield StoreEvidence(evidence=evidence, height=self._chain.head.height)
         yield Note(
             name="evidence_found",
-            fields={"member": evidence.first.member, "offence": evidence.offence.value},
+            fields={"member": member, "offence": evidence.offence.value},
         )
         frame = encode_message(Votes(votes=(evidence.first, evidence.second)))
         for peer in self._peers.established():

@@ -78,5 +78,5 @@ RECOVERY_ASK_MS = 1_000
 """How often peers are asked again for our own latest votes after a start."""
 VERDICTS_MAX = 200_000
 """Signature verdicts remembered, entries of 32 bytes."""
-EVIDENCE_MAX = 10_000
-"""Pieces of evidence kept."""
+EVIDENCE_PER_MEMBER_MAX = 1_024
+"""Pairs of votes kept against one member: one convicts it, and it may sign pairs without end."""

@@ -21,6 +21,7 @@ from node.core.effects import (
     StoreEvidence,
     StoreFinality,
 )
+from node.core.limits import EVIDENCE_PER_MEMBER_MAX
 from node.errors import StoreCorrupt
 from node.storage.indexes import index_block, unindex_block
 from node.storage.key_value import Reads, WriteBatch
@@ -50,8 +51,6 @@ from node.storage.undo import Undo
 
 RETIREMENTS_MAX = 100_000
 """Transactions whose retirement is remembered; the oldest is forgotten first."""
-EVIDENCE_PER_MEMBER_MAX = 1_024
-"""Pairs of votes kept against one member: one convicts it, and it may sign pairs without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,25 @@ def test_threat_43_evidence_counts_once(bench: Bench) -> None:
     assert not bench.wanted(StoreEvidence)
 
 
+def test_threat_43_one_traitors_pairs_do_not_hide_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept is limited by member, also after a restart."""
+    monkeypatch.setattr(limits, "EVIDENCE_PER_MEMBER_MAX", 1)
+    rivals = [bench.block(bench.genesis, step_ms=step) for step in (1_000, 2_000, 3_000)]
+    for made in rivals:
+        hear(bench, bench.genesis, made, "bank3")
+    assert len(bench.store.recover().evidence) == 1
+    restarted = Bench(bench.network, store=bench.store)
+    restarted.connect(*PEERS)
+    kept = 0
+    for member in ("bank3", "regulator"):
+        for made in rivals[:2]:
+            hear(restarted, restarted.genesis, made, member)
+            kept += len(restarted.wanted(StoreEvidence))
+    assert kept == 1
+
+
 def test_threat_45_a_forged_vote_costs_its_sender(bench: Bench) -> None:
     """A signature that does not hold ends the session for a day; the vote counts for nobody."""
     block = bench.block(bench.genesis)
