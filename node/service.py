@@ -27,12 +27,12 @@ from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
 from ledger.identity import MemberId
 from ledger.keys import SCHEME_ED25519, verify
-from ledger.limits import BLOCK_OVERHEAD_BYTES
 from node.api.app import make_app
 from node.backend import NodeBackend
 from node.config import NodeConfig
 from node.core.chain import CoreFault
 from node.core.engine import Engine
+from node.core.messages import frame_bytes_max
 from node.core.ports import Environment
 from node.errors import ConfigError, NodeError
 from node.gossip.dialler import PeerAddress
@@ -215,6 +215,8 @@ def _transport(config: NodeConfig, genesis: Genesis, shell: Shell) -> PeerTransp
         MemberCertificate(member_id=name, certificate=member.certificate)
         for name, member in genesis.members.items()
     ]
+    frame_bytes = frame_bytes_max(genesis.parameters.block_bytes_max)
+    queue_bytes = max(TransportLimits().queue_bytes_max, 2 * frame_bytes)
     return PeerTransport(
         member_id=config.member,
         trust=TrustStore(
@@ -225,9 +227,7 @@ def _transport(config: NodeConfig, genesis: Genesis, shell: Shell) -> PeerTransp
             name: PeerAddress(host=address.host, port=address.port)
             for name, address in config.p2p.peers.items()
         },
-        limits=TransportLimits(
-            frame_bytes_max=genesis.parameters.block_bytes_max + BLOCK_OVERHEAD_BYTES
-        ),
+        limits=TransportLimits(frame_bytes_max=frame_bytes, queue_bytes_max=queue_bytes),
         jitter=random.Random(),  # noqa: S311 - spreads dials, keeps no secret
     )
 

@@ -16,7 +16,11 @@ from ledger.blocks import SealedHeader, sealed_header_from_value
 from ledger.errors import DecodeError
 from ledger.hashing import HASH_BYTES, BlockHash, TxId
 from ledger.identity import MemberId, member_id
-from ledger.limits import CERTIFICATE_ENCODED_BYTES_MAX, TRANSACTION_BYTES_MAX
+from ledger.limits import (
+    BLOCK_OVERHEAD_BYTES,
+    CERTIFICATE_ENCODED_BYTES_MAX,
+    TRANSACTION_BYTES_MAX,
+)
 from node.core import limits
 
 _H = TypeVar("_H", bound=bytes)
@@ -167,6 +171,14 @@ Message = (
     | GetMemberVotes
     | MemberVotes
 )
+
+
+def frame_bytes_max(block_bytes_max: int) -> int:
+    """Return the size of the largest frame, bytes: a block or a transaction, and its wrapping.
+
+    A network of small blocks has large transactions, headers and inventories all the same.
+    """
+    return max(block_bytes_max, TRANSACTION_BYTES_MAX) + BLOCK_OVERHEAD_BYTES
 
 
 def encode_message(message: Message) -> bytes:

@@ -8,7 +8,6 @@ from consensus.tree import TreeFull
 from consensus.votes import Certificate, decode_certificate
 from ledger.errors import InvalidProof, LedgerError
 from ledger.identity import MemberId
-from ledger.limits import BLOCK_OVERHEAD_BYTES
 from node.core import limits
 from node.core.admission import Admission
 from node.core.chain import Chain
@@ -34,6 +33,7 @@ from node.core.messages import (
     Votes,
     decode_message,
     encode_message,
+    frame_bytes_max,
 )
 from node.core.peers import Peer, PeerMisbehaved, Peers
 from node.core.ports import Environment
@@ -98,7 +98,7 @@ class Sessions:
         try:
             message = decode_message(
                 frame,
-                bytes_max=block_bytes_max + BLOCK_OVERHEAD_BYTES,
+                bytes_max=frame_bytes_max(block_bytes_max),
                 block_bytes_max=block_bytes_max,
             )
             yield from self._dispatch(peer, message, now_ms)

@@ -8,6 +8,8 @@ import pytest
 
 from ledger import codec
 from ledger.hashing import BlockHash, TxId
+from ledger.keys import SIGNATURE_BYTES
+from ledger.limits import HEADER_BYTES_MAX, TRANSACTION_BYTES_MAX
 from node.core import limits
 from node.core.effects import Disconnect
 from node.core.messages import (
@@ -17,8 +19,10 @@ from node.core.messages import (
     MemberVotes,
     MessageType,
     Refuse,
+    Transactions,
     Votes,
     encode_message,
+    frame_bytes_max,
 )
 from tests.unit.node.core.bench import Bench
 
@@ -67,6 +71,17 @@ def test_threat_3_an_oversized_frame_is_refused_unread(bench: Bench) -> None:
     most = bench.rules.parameters.block_bytes_max + 64 * 1024
     bench.receive_frame("bank2", b"\xc1" * (most + 1))
     assert bench.punished() == ("bank2", "too_large")
+
+
+def test_threat_3_every_message_fits_the_frames_of_a_network_of_small_blocks() -> None:
+    """What an honest node sends beside blocks must not be refused, nor end its sender."""
+    frame_bytes = frame_bytes_max(64 * 1024)
+    inventory = Inventory(txids=txids(limits.INVENTORY_MAX))
+    largest = Transactions(transactions=(bytes(TRANSACTION_BYTES_MAX),))
+    header = (bytes(HEADER_BYTES_MAX), bytes(SIGNATURE_BYTES))
+    headers = codec.encode((int(MessageType.HEADERS), (header,) * limits.HEADERS_PER_MESSAGE_MAX))
+    for frame in (encode_message(inventory), encode_message(largest), headers):
+        assert len(frame) <= frame_bytes
 
 
 @pytest.mark.parametrize("kind", list(MessageType))
