@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from ledger.errors import DecodeError, InvalidTransaction, LedgerError
 from ledger.hashing import TxId
@@ -32,6 +33,10 @@ from node.core.ports import Environment
 from node.core.relay import Relay
 from node.core.sealing import Sealing
 from node.core.verdicts import VerdictCache
+
+HOLDERS_ONLY: Final = frozenset({"insufficient_funds"})
+"""Refusals that tell what an account holds. They wait for the signatures: otherwise whoever knows
+an account's public key could ask for its balance with a signature that does not hold (threat 63)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,7 +113,8 @@ class Admission:
         try:
             self._check(transaction)
         except InvalidTransaction as error:
-            return refusal(txid, error)
+            if error.code not in HOLDERS_ONLY:
+                return refusal(txid, error)
         checks.append(self._begin(transaction, source=None, waiting=[(request, index)]))
         return None
 

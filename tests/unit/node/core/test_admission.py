@@ -106,6 +106,15 @@ def test_threat_1_bytes_that_are_no_transaction_are_refused(bench: Bench) -> Non
     assert [outcome.code for outcome in outcomes] == ["malformed", "", "malformed"]
 
 
+def test_threat_63_only_who_signed_for_an_account_hears_what_it_lacks(bench: Bench) -> None:
+    """A signature that does not hold learns nothing of the balance; the holder is told."""
+    beyond = pay(bench, amount=2**62)
+    (outcome,) = bench.submit(forged(beyond))
+    assert (outcome.status, outcome.code) == (None, "invalid_signature")
+    (outcome,) = bench.submit(beyond)
+    assert (outcome.status, outcome.code) == (None, "insufficient_funds")
+
+
 def test_an_empty_submission_is_answered(bench: Bench) -> None:
     """Nobody waits for ever."""
     assert bench.submit() == ()
