@@ -7,6 +7,10 @@ from dataclasses import astuple, dataclass, fields
 from ledger import codec
 from ledger.errors import InvalidGenesis
 
+COMPACT_MAX = 2**32 - 1
+"""Largest number that a target's compact form can be: it has four bytes. ``consensus.target`` says
+which of them are targets."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
@@ -49,6 +53,8 @@ class Parameters:
         ranges = {
             "target_block_ms": (10, 3_600_000),
             "half_life_ms": (self.target_block_ms, 2**40),
+            "easiest_bits": (1, COMPACT_MAX),
+            "genesis_bits": (1, COMPACT_MAX),
             "diversity_percent": (0, 100),
             "future_ms_max": (1_000, 7_200_000),
             "block_bytes_max": (64 * 1024, 64 * 1024 * 1024),
