@@ -6,20 +6,19 @@ source's child, the source and all before it are final. Genesis is both from the
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from consensus.evidence import Evidence, find_evidence
+from consensus.evidence import Evidence
 from consensus.headers import ChainRules
 from consensus.tree import BlockNode, BlockTree
+from consensus.vote_history import VoteHistory
 from consensus.votes import Certificate, Checkpoint, SignedVote, Verify, Vote
 from ledger.errors import InvalidProof
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
 
-VOTES_PER_MEMBER_MAX = 1_024
-"""Most votes of one member kept for evidence and for its own recovery, newest last."""
 CERTIFIED_HEIGHTS_KEPT = 1_024
 """Heights below the last final block whose certificate is kept, to know one that contradicts it."""
 LINKS_PER_MEMBER_MAX = 256
@@ -70,7 +69,8 @@ class FinalityTally:
         }
         self._links: dict[Vote, dict[MemberId, bytes]] = {}
         self._quorums: dict[Vote, Certificate] = {}
-        self._history: dict[MemberId, deque[SignedVote]] = {}
+        self._link_counts: Counter[MemberId] = Counter()
+        self._history: defaultdict[MemberId, VoteHistory] = defaultdict(VoteHistory)
         self._evidence: list[Evidence] = []
 
     @property
@@ -97,7 +97,7 @@ class FinalityTally:
 
     def votes_of(self, member: MemberId) -> tuple[SignedVote, ...]:
         """Return the votes of a member that were heard, oldest first, the last 1,024 at most."""
-        return tuple(self._history.get(member, ()))
+        return tuple(self._history[member]) if member in self._history else ()
 
     def open_votes(self) -> tuple[SignedVote, ...]:
         """Return the votes heard on links above the last final block."""
@@ -109,9 +109,9 @@ class FinalityTally:
 
     def knows(self, vote: SignedVote) -> bool:
         """Tell whether this very vote was counted already."""
-        return vote.member in self._links.get(vote.vote, ()) or vote in self._history.get(
-            vote.member, ()
-        )
+        if vote.member in self._links.get(vote.vote, ()):
+            return True
+        return vote.member in self._history and vote in self._history[vote.member]
 
     def add(self, vote: SignedVote, verify: Verify) -> Evidence | None:
         """Count a vote, once; return evidence where it conflicts with an earlier one.
@@ -136,31 +136,24 @@ class FinalityTally:
             )
         if vote.vote.target.height > self.final.height:
             self._count(vote)
-        return self._remember(vote)
-
-    def _remember(self, vote: SignedVote) -> Evidence | None:
-        """Keep a vote for later comparison; return evidence that it forms with an earlier one."""
-        history = self._history.setdefault(vote.member, deque(maxlen=VOTES_PER_MEMBER_MAX))
-        if vote in history:
-            return None
-        evidence = find_evidence(vote, history)
-        history.append(vote)
-        return evidence
+        return self._history[vote.member].add(vote)
 
     def _count(self, vote: SignedVote) -> None:
         voters = self._links.setdefault(vote.vote, {})
+        if vote.member not in voters:
+            self._link_counts[vote.member] += 1
         voters[vote.member] = vote.signature
-        self._drop_surplus_link(vote.member)
+        if self._link_counts[vote.member] > LINKS_PER_MEMBER_MAX:
+            self._drop_lowest_link(vote.member)
         if len(voters) >= self._rules.sealers.quorum and vote.vote not in self._quorums:
             self._quorums[vote.vote] = Certificate(
                 vote=vote.vote, signatures=tuple(sorted(voters.items()))
             )
 
-    def _drop_surplus_link(self, member: MemberId) -> None:
-        links = [link for link, voters in self._links.items() if member in voters]
-        if len(links) <= LINKS_PER_MEMBER_MAX:
-            return
+    def _drop_lowest_link(self, member: MemberId) -> None:
+        links = (link for link, voters in self._links.items() if member in voters)
         lowest = min(links, key=lambda link: (link.target, link.source))
+        self._link_counts[member] -= 1
         del self._links[lowest][member]
         if not self._links[lowest]:
             del self._links[lowest]
@@ -173,7 +166,7 @@ class FinalityTally:
         """
         self._quorums.setdefault(certificate.vote, certificate)
         for vote in certificate.votes():
-            evidence = self._remember(vote)
+            evidence = self._history[vote.member].add(vote)
             if evidence is not None:
                 self._evidence.append(evidence)
 
@@ -252,7 +245,7 @@ class FinalityTally:
             if height < floor - CERTIFIED_HEIGHTS_KEPT:
                 del self._by_height[height]
         for vote in [v for v in self._links if v.target.height <= floor]:
-            del self._links[vote]
+            self._link_counts.subtract(self._links.pop(vote).keys())
 
     def restore(self, certificates: Iterable[Certificate]) -> None:
         """Count certificates that this node stored before it stopped."""

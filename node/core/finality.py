@@ -39,6 +39,7 @@ class Finality:
         self.journal = VoteJournal(environment.votes.votes, stopped=environment.votes.is_stopped)
         self._voter = Voter(environment.rules.sealers.set_id)
         self._heard_from: set[MemberId] = set()
+        self._budgets: dict[tuple[MemberId, bool], tuple[int, int]] = {}
         self._asked_ms = 0
         self._released_ms = 0
         self._resent_ms = 0
@@ -82,7 +83,7 @@ class Finality:
 
     # --- votes come in -----------------------------------------------------------------------
 
-    def hear(self, votes: Iterable[SignedVote], sender: Peer) -> Iterable[Effect]:
+    def hear(self, votes: Iterable[SignedVote], sender: Peer, now_ms: int) -> Iterable[Effect]:
         """Count votes of a peer; pass on those that are new.
 
         Raises:
@@ -90,7 +91,7 @@ class Finality:
         """
         fresh: list[SignedVote] = []
         for vote in votes:
-            if self.tally.knows(vote):
+            if self.tally.knows(vote) or not self._has_budget(vote, now_ms):
                 continue
             try:
                 yield from self._count(vote)
@@ -102,6 +103,19 @@ class Finality:
             for peer in self._peers.established():
                 if peer is not sender:
                     yield Send(member=peer.member, session=peer.session, frame=frame)
+
+    def _has_budget(self, vote: SignedVote, now_ms: int) -> bool:
+        """Tell whether a voter's new votes are within its rate; a traitor's flood is dropped.
+
+        Votes at or below the last final block have a rate of their own, so that a replay of old
+        votes takes nothing from new ones.
+        """
+        budget = (vote.member, vote.vote.target.height > self.tally.final.height)
+        began_ms, count = self._budgets.get(budget, (now_ms, 0))
+        if not 0 <= now_ms - began_ms < limits.VOTE_BUDGET_MS:
+            began_ms, count = now_ms, 0
+        self._budgets[budget] = (began_ms, count + 1)
+        return count < limits.VOTES_PER_BUDGET_MAX
 
     def _count(self, vote: SignedVote) -> Iterable[Effect]:
         evidence = self.tally.add(vote, self._environment.verify)

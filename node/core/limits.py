@@ -69,6 +69,11 @@ TEMPLATE_TIME_MS = 1_000
 """A template's time is renewed at least this often."""
 
 # Finality
+VOTE_BUDGET_MS = 10_000
+"""Time over which a voter's new votes are counted."""
+VOTES_PER_BUDGET_MAX = 512
+"""Most new votes of one voter that are looked at in that time; an honest one casts one a block,
+and after a split it brings at most 256 that others missed."""
 FINALITY_LAG_LIVE_MAX = 10
 """Blocks past the last final one at which finality counts as live."""
 VOTE_ROUND_TRIP_MS_MIN = 50

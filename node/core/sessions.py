@@ -126,7 +126,7 @@ class Sessions:
         elif isinstance(message, Inventory | GetTransactions | Transactions):
             yield from self._on_transactions(peer, message, now_ms)
         elif isinstance(message, Votes | GetMemberVotes | MemberVotes):
-            yield from self._on_votes(peer, message)
+            yield from self._on_votes(peer, message, now_ms)
         else:
             yield from self._on_chain(peer, message, now_ms)
 
@@ -175,10 +175,10 @@ class Sessions:
             yield from self._admission.receive(peer, message.transactions, self._next_job())
 
     def _on_votes(
-        self, peer: Peer, message: Votes | GetMemberVotes | MemberVotes
+        self, peer: Peer, message: Votes | GetMemberVotes | MemberVotes, now_ms: int
     ) -> Iterable[Effect]:
         if isinstance(message, Votes):
-            yield from self._finality.hear(message.votes, peer)
+            yield from self._finality.hear(message.votes, peer, now_ms)
         elif isinstance(message, GetMemberVotes):
             answer = MemberVotes(
                 member=message.member, votes=self._finality.latest_of(message.member)

@@ -22,6 +22,8 @@ from ledger.transition import apply_transaction
 from node.core.chain import Chain
 from node.core.mempool import PooledTransaction
 
+TRANSACTION_BYTES_MIN = 200
+"""No signed transaction is shorter than this, bytes: body, one key and one signature."""
 TRANSACTION_FRAME_BYTES = 5
 """What a transaction's length takes in a block, bytes at most."""
 
@@ -53,6 +55,8 @@ class Template:
         """
         before = len(self.transactions)
         for candidate in candidates:
+            if self._is_full:
+                break
             ready = deque((candidate,))
             while ready:
                 pooled = ready.popleft()
@@ -89,6 +93,16 @@ class Template:
         self._signatures += len(transaction.signatures)
         self._room_bytes -= len(transaction.raw) + TRANSACTION_FRAME_BYTES
         return True
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no further transaction can fit, whatever its size."""
+        parameters = self._rules.parameters
+        return (
+            self._legs >= parameters.block_legs_max
+            or self._signatures >= parameters.block_signatures_max
+            or self._room_bytes < TRANSACTION_BYTES_MIN
+        )
 
     def _has_room(self, transaction: SignedTransaction) -> bool:
         parameters = self._rules.parameters

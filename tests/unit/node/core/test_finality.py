@@ -158,6 +158,22 @@ def test_threat_45_a_vote_of_nobody_costs_its_sender(bench: Bench) -> None:
     assert bench.punished() == ("bank2", "not_sealer")
 
 
+def test_threat_45_a_flood_of_votes_is_dropped_without_blame(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traitor's votes beyond its budget are not looked at, and whoever passed them on is honest."""
+    monkeypatch.setattr(limits, "VOTES_PER_BUDGET_MAX", 2)
+    blocks = bench.row(bench.genesis, 4)
+    for block in blocks:
+        hear(bench, bench.genesis, block, "bank3")
+    (sealer,) = {vote.member for vote in bench.votes(bench.genesis, blocks[0], "bank3")}
+    assert len(bench.engine.finality.tally.votes_of(sealer)) == 2
+    assert bench.punished() is None
+    bench.tick(limits.VOTE_BUDGET_MS)
+    hear(bench, bench.genesis, blocks[3], "bank3")
+    assert len(bench.engine.finality.tally.votes_of(sealer)) == 3
+
+
 def test_threat_45_a_repeated_vote_counts_once(bench: Bench) -> None:
     """Three copies of one member's vote are no quorum."""
     block = bench.block(bench.genesis)
