@@ -76,6 +76,18 @@ def validate_work(sealed: SealedHeader) -> None:
         raise InvalidHeader("insufficient_work", "the hash is above the target", hash=sealed.hash)
 
 
+def validate_target(sealed: SealedHeader, parameters: Parameters) -> None:
+    """Check that a header's target is no easier than the chain's easiest.
+
+    More cannot be said of it before its parent is known.
+
+    Raises:
+        InvalidHeader: ``wrong_bits``.
+    """
+    if bits_to_target(sealed.header.bits) > bits_to_target(parameters.easiest_bits):
+        raise InvalidHeader("wrong_bits", "easier than any block", bits=sealed.header.bits)
+
+
 def validate_header(
     header: Header,
     parent: Header,

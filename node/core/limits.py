@@ -27,8 +27,8 @@ BLOCKS_PER_REQUEST_MAX = 16
 VOTES_PER_MESSAGE_MAX = 1_024
 
 # Rates
-UNKNOWN_INVENTORY_PER_SECOND_MAX = 50_000
-"""New txids a second that a peer may announce before it scores (threat 13)."""
+INVENTORY_PER_SECOND_MAX = 50_000
+"""Txids a second that a peer may announce before it scores (threat 13)."""
 SURPLUS_INVENTORY_SCORE = 10
 INVENTORY_PER_TICK_MAX = 2_500
 """Txids announced to a peer at a tick, ten a second: half of what costs it points."""

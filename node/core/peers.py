@@ -81,7 +81,7 @@ class Peer:
     inventory_window_ms: int = 0
     """Start of the second in which announcements are counted."""
     inventory_count: int = 0
-    """New txids that it announced in that second."""
+    """Txids that it announced in that second."""
     served_window_ms: int = 0
     """Start of the second in which what it is served is counted."""
     served_bytes: int = 0
@@ -142,7 +142,7 @@ class Peers:
             )
 
     def count_inventory(self, peer: Peer, new: int, now_ms: int) -> None:
-        """Count announcements of unknown transactions against the rate.
+        """Count announcements of transactions against the rate.
 
         Raises:
             PeerMisbehaved: over the rate, ten points.
@@ -150,5 +150,5 @@ class Peers:
         if now_ms - peer.inventory_window_ms >= 1_000:
             peer.inventory_window_ms, peer.inventory_count = now_ms, 0
         peer.inventory_count += new
-        if peer.inventory_count > limits.UNKNOWN_INVENTORY_PER_SECOND_MAX:
+        if peer.inventory_count > limits.INVENTORY_PER_SECOND_MAX:
             raise PeerMisbehaved("inventory_spam", score=limits.SURPLUS_INVENTORY_SCORE)

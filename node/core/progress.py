@@ -62,12 +62,14 @@ class Progress:
             ConflictingCertificates: quorums contradict each other; the node must stop.
         """
         start, was_adrift = self._chain.head, self._finality.is_adrift
+        has_refused = False
         moving = True
         while moving:
             moving = False
             move = self._chain.activate(self._tally.justified)
             if move is not None:
                 moving = True
+                has_refused |= bool(move.refused)
                 yield from self._follow(move)
             for effect in self._count():
                 moving = True
@@ -79,7 +81,8 @@ class Progress:
                     yield effect
         if self._chain.head is not start:
             yield from self._announce()
-        if self._chain.head is not start or self._finality.is_adrift != was_adrift:
+        # Should a refused block be our own, the same template must not be worked on again.
+        if self._chain.head is not start or self._finality.is_adrift != was_adrift or has_refused:
             yield from self._sealing.renew(now_ms)
 
     def _count(self) -> Iterable[Effect]:

@@ -71,11 +71,11 @@ class Relay:
         """Ask for announced transactions that are unknown and not asked for.
 
         Raises:
-            PeerMisbehaved: too many unknown announcements a second.
+            PeerMisbehaved: too many announcements a second.
         """
+        self._peers.count_inventory(peer, len(inventory.txids), now_ms)
         peer.known.add(inventory.txids)
         unknown = tuple(txid for txid in inventory.txids if not self._is_known(txid))
-        self._peers.count_inventory(peer, len(unknown), now_ms)
         if unknown:
             self._asked.update(dict.fromkeys(unknown, (peer.member, now_ms)))
             yield Send(

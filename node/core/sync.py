@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from consensus.headers import validate_work
+from consensus.headers import validate_target, validate_work
 from consensus.tree import BlockNode, TreeFull
 from ledger.blocks import SealedHeader
 from ledger.errors import LedgerError
@@ -91,8 +91,9 @@ class Sync:
             return known
         if self._chain.is_final_history(sealed):
             return None
-        validate_work(sealed)
         parameters = self._chain.tree.rules.parameters
+        validate_work(sealed)
+        validate_target(sealed, parameters)
         is_future = sealed.header.time_ms > now_ms + parameters.future_ms_max
         if sealed.header.parent not in self._chain.tree:
             self._refuse_below_final(sealed)
