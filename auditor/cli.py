@@ -32,7 +32,7 @@ def stream(session: Session, /, **asked: Any) -> None:
     """Print final blocks in order, each once and each the child of the one before.
 
     The stream survives interruptions and goes on where it stopped. With --json each line is one
-    block with its transactions' bodies.
+    block with its transactions' bodies. With --follow it goes on until Ctrl-C.
 
     \b
     Example:
@@ -40,7 +40,11 @@ def stream(session: Session, /, **asked: Any) -> None:
     """  # noqa: D301 - click's \b keeps lines
     from auditor.stream import print_stream  # noqa: PLC0415 - imports aiohttp and cryptography
 
-    run_async(print_stream(session, **asked))
+    try:
+        run_async(print_stream(session, **asked))
+    except KeyboardInterrupt:
+        if not asked["follow"]:
+            raise
 
 
 @audit.command()

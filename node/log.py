@@ -108,11 +108,11 @@ def _readable_value(value: Any) -> Any:
         is_account = len(value) == ACCOUNT_ID_BYTES
         return encode_account_id(value) if is_account else value.hex()
     if isinstance(value, str):
-        return _escaped(value[:VALUE_CHARACTERS_MAX])
+        return escaped(value[:VALUE_CHARACTERS_MAX])
     return value
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return the text with every character escaped that is not plainly printable."""
     if text.isascii() and text.isprintable():
         return text

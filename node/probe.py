@@ -29,13 +29,13 @@ def is_ready(url: str) -> bool:
     return status == HTTPStatus.OK
 
 
-def fetch_status(url: str, *, certificate: Path | None = None) -> dict[str, Any]:
+def fetch_status(url: str, *, certificate: Path | bytes | None = None) -> dict[str, Any]:
     """Return what ``/v1/status`` says, as JSON.
 
     Args:
         url: the node's base URL.
-        certificate: for https, the PEM certificate that the node must show; without it the
-            system's authorities decide.
+        certificate: for https, the certificate that the node must show, a PEM file or DER;
+            without it the system's authorities decide.
 
     Raises:
         NodeUnreachable: ``node_unreachable`` or ``bad_answer``.
@@ -51,7 +51,7 @@ def fetch_status(url: str, *, certificate: Path | None = None) -> dict[str, Any]
     return document
 
 
-def _get(url: str, path: str, *, certificate: Path | None) -> tuple[int, bytes]:
+def _get(url: str, path: str, *, certificate: Path | bytes | None) -> tuple[int, bytes]:
     try:
         connection = _connection(urlsplit(url), certificate)
     except ValueError as error:
@@ -67,12 +67,15 @@ def _get(url: str, path: str, *, certificate: Path | None) -> tuple[int, bytes]:
         connection.close()
 
 
-def _connection(parts: SplitResult, certificate: Path | None) -> HTTPConnection:
+def _connection(parts: SplitResult, certificate: Path | bytes | None) -> HTTPConnection:
     if parts.hostname is None or parts.scheme not in ("http", "https"):
         raise ValueError("it begins with http:// or https:// and a host")
     if parts.scheme == "http":
         return HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
-    context = ssl.create_default_context(cafile=certificate)
+    if isinstance(certificate, bytes):
+        context = ssl.create_default_context(cadata=certificate)
+    else:
+        context = ssl.create_default_context(cafile=certificate)
     if certificate is not None:
         # A member's certificate is its own trust anchor and names the member, not the host.
         context.check_hostname = False

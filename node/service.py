@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import click
 import structlog
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,7 +40,7 @@ from node.gossip.dialler import PeerAddress
 from node.gossip.limits import TransportLimits
 from node.gossip.tls import MemberCertificate, TrustStore
 from node.gossip.transport import PeerTransport
-from node.log import configure_logging
+from node.log import configure_logging, escaped
 from node.metrics import Metrics
 from node.runner import EngineRunner
 from node.shell import NodeHalted, Shell
@@ -90,8 +91,12 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 def _report(event: str, group: BaseExceptionGroup[BaseException]) -> None:
+    """Say why the node ends: in the log, and as the line that every command ends with."""
     for error in _leaves(group):
-        log.error(event, code=getattr(error, "code", type(error).__name__), detail=str(error))
+        code = getattr(error, "code", "os_error")
+        detail = getattr(error, "detail", str(error).removeprefix(f"{code}: "))
+        log.error(event, code=code, detail=detail)
+        click.echo(f"error[{code}]: {escaped(detail)}", err=True)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

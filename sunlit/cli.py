@@ -35,7 +35,7 @@ class GroupSource:
 
 GROUPS: Final[Mapping[str, GroupSource]] = {
     "node": GroupSource(
-        module="node.cli", attribute="node", short_help="Run a node, ask one how it is."
+        module="sunlit.node_cli", attribute="node", short_help="Run a node, ask one how it is."
     ),
     "wallet": GroupSource(
         module="wallet.cli", attribute="wallet", short_help="Hold keys, open accounts, pay."
@@ -61,7 +61,7 @@ GROUPS: Final[Mapping[str, GroupSource]] = {
 class LazyGroup(click.Group):
     """A group whose subgroups are imported when they are used, and which reports typed errors.
 
-    A typed error ends the command with one line on standard error, ``error[code]: detail``, and
+    A typed error, Ctrl-C or a question left unanswered ends the command with one line on standard error, ``error[code]: detail``, and
     status 1; a wrong configuration is wrong usage, status 2.
     """
 
@@ -94,6 +94,9 @@ class LazyGroup(click.Group):
             ctx.exit(USAGE_STATUS)
         except (LedgerError, NodeError, SunlitError, WalletError) as error:
             report_error(error.code, error.detail)
+            ctx.exit(FAILURE_STATUS)
+        except (KeyboardInterrupt, click.Abort):
+            report_error("interrupted", "stopped before it was done")
             ctx.exit(FAILURE_STATUS)
 
 

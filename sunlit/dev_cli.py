@@ -31,7 +31,10 @@ _directory_option = click.option(
 
 @click.group()
 def dev() -> None:
-    """Run a development network on this machine."""
+    """Run a development network on this machine.
+
+    Example: sunlit dev up --detach
+    """
 
 
 @dev.command()

@@ -36,6 +36,8 @@ def network() -> None:
     Each member runs keygen and sends its public entry to the others. One gathers the entries into
     a members document and sends it round with the genesis.json that init makes of it; the others
     run init on the same two files, which checks the one against the other.
+
+    Example: sunlit network init --members members.json --dir network
     """
 
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from node.gossip.tls import make_certificate
+from node.gossip.tls import certificate_der, make_certificate
 from node.probe import NodeUnreachable, fetch_status, is_ready
 
 
@@ -59,6 +59,8 @@ def test_a_node_is_known_by_its_certificate(server: HTTPServer, tmp_path: Path) 
     server.socket = context.wrap_socket(server.socket, server_side=True)
     url = f"https://127.0.0.1:{server.server_port}"
     assert fetch_status(url, certificate=certificate) == {"chain_id": "pilot"}
+    der = certificate_der(certificate.read_bytes())
+    assert fetch_status(url, certificate=der) == {"chain_id": "pilot"}
     with pytest.raises(NodeUnreachable, match="node_unreachable"):
         fetch_status(url, certificate=other)
     with pytest.raises(NodeUnreachable, match="node_unreachable"):

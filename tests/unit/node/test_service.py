@@ -30,7 +30,11 @@ ENDS = [
 @pytest.mark.parametrize("is_grouped", [False, True])
 @pytest.mark.parametrize(("error", "status"), ENDS)
 def test_each_end_has_its_status(
-    monkeypatch: pytest.MonkeyPatch, error: Exception | None, status: int, is_grouped: bool
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception | None,
+    status: int,
+    is_grouped: bool,
 ) -> None:
     """Bare or from a task group, a fault is reported by its code and never as a traceback."""
 
@@ -42,3 +46,9 @@ def test_each_end_has_its_status(
     monkeypatch.setattr(service, "configure_logging", lambda *_: None)
     config = SimpleNamespace(log=SimpleNamespace(format="json", level="info"))
     assert service.run(cast(NodeConfig, config)) == status
+    lines = capsys.readouterr().err.splitlines()
+    if error is None:
+        assert lines == []
+    else:
+        code = getattr(error, "code", "os_error")
+        assert lines == [f"error[{code}]: {str(error).removeprefix(f'{code}: ')}"]

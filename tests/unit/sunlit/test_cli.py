@@ -12,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 import node.probe
+from ledger.hashing import BlockHash
+from ledger.identity import MemberId
 from node.probe import NodeUnreachable
 from sunlit.cli import GROUPS, main
+from wallet.profile import Profile, ProfileNode, save_profile
 
 HEAVY = ("aiohttp", "cryptography", "msgpack", "pydantic", "rocksdict", "uvloop")
 
@@ -47,6 +50,7 @@ def test_every_command_has_an_example(name: str) -> None:
     """Help of a command shows how it is used, and none of the marks that lay it out."""
     group = main.get_command(click.Context(main), name)
     assert isinstance(group, click.Group)
+    assert f"sunlit {name}" in CliRunner().invoke(main, [name, "--help"]).stdout.partition("Ex")[2]
     for command in group.commands:
         shown = CliRunner().invoke(main, [name, command, "--help"]).stdout
         example = shown.partition("Example")[2]  # or Examples
@@ -69,7 +73,12 @@ def test_module_and_script_are_one_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nothing"], ["node", "status"], ["dev", "up", "--nodes", "1"]]
+    "arguments",
+    [
+        ["nothing"],
+        ["node", "status", "--node", "http://127.0.0.1:1", "--config", "node.toml"],
+        ["dev", "up", "--nodes", "1"],
+    ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     """What cannot be meant is told apart from what failed."""
@@ -104,6 +113,44 @@ def test_status_shows_what_the_node_says(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(node.probe, "_get", lambda *_, **__: (200, answer))
     shown = CliRunner().invoke(main, ["node", "status", "--node", "http://127.0.0.1:1"])
     assert shown.stdout == "chain id     pilot\nhead height  7\n"
+
+
+def test_status_asks_the_first_node_of_the_profile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a node it is the home's own; a home that knows none says what to do."""
+    asked: list[str] = []
+
+    def answer(url: str, path: str, **_: object) -> tuple[int, bytes]:
+        asked.append(url + path)
+        return 200, b'{"chain_id": "pilot"}'
+
+    monkeypatch.setattr(node.probe, "_get", answer)
+    arguments = ["node", "status", "--json", "--home", str(tmp_path)]
+    refused = CliRunner().invoke(main, arguments)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("error[no_profile]: ")
+    known = ProfileNode(name="bank1", member=MemberId("bank1"), api="http://127.0.0.1:8101")
+    save_profile(
+        tmp_path, Profile(chain_id="pilot", genesis_hash=BlockHash(bytes(32)), nodes=(known,))
+    )
+    assert CliRunner().invoke(main, arguments).stdout == '{"chain_id": "pilot"}\n'
+    assert asked == ["http://127.0.0.1:8101/v1/status"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, click.Abort])
+def test_an_interrupted_command_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    """Ctrl-C is no traceback and no success."""
+
+    def interrupt(_url: str, **_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(node.probe, "fetch_status", interrupt)
+    result = CliRunner().invoke(main, ["node", "status", "--node", "http://127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert result.stderr == "error[interrupted]: stopped before it was done\n"
 
 
 @pytest.mark.parametrize("url", ["ftp://bank1", "bank1:8100", "http://", "http://bank1:port"])
