@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Literal, TextIO
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ledger.addresses import encode_account_id
@@ -80,10 +81,16 @@ def _adopt_library_logs(out: TextIO, threshold: int, *, is_json: bool) -> None:
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
+    handler.addFilter(_is_no_clients_fault)
     for name in _FOREIGN_LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(max(threshold, logging.WARNING))
+
+
+def _is_no_clients_fault(record: logging.LogRecord) -> bool:
+    """Tell whether a record is ours to hear of: bytes that are no HTTP are answered with 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

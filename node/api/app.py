@@ -74,7 +74,10 @@ def make_app(
     app[STREAMS] = set()
     app.on_shutdown.append(_end_streams)
     for operation in OPERATIONS:
-        app.router.add_route(operation.method, operation.path, server.serve(operation))
+        handler = server.serve(operation)
+        app.router.add_route(operation.method, operation.path, handler)
+        if operation.method == hdrs.METH_GET and not operation.is_stream:
+            app.router.add_route(hdrs.METH_HEAD, operation.path, handler)  # RFC 9110, 9.3.2
     app.router.add_get("/openapi.json", _serve_openapi)
     app.router.add_routes(docs_routes())
     return app

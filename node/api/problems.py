@@ -95,9 +95,9 @@ def not_found(code: str, detail: str) -> Problem:
 
 
 def invalid(pointer: str, message: str, *, code: str = "invalid_field") -> Problem:
-    """Return the 422 of one wrong field."""
+    """Return the 422 of one wrong field; the empty pointer is the whole body."""
     fault = Fault(pointer=pointer, message=message)
-    return Problem(422, code, f"{pointer}: {message}", faults=[fault])
+    return Problem(422, code, f"{pointer or 'body'}: {message}", faults=[fault])
 
 
 def invalid_fields(error: ValidationError, *, place: str = "") -> Problem:

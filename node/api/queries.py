@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -29,6 +30,10 @@ from node.api.views import KindName
 from node.storage.view import At, Position
 
 HASH_CHARACTERS: Final = 2 * HASH_BYTES
+_DATE_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
 POSITION_INDEX_LIMIT: Final = 2**32
 """A place within a block has 4 bytes."""
 
@@ -37,6 +42,13 @@ def _digits(value: object) -> object:
     """Let only plain digits through: no sign, space, underscore or exponent."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 20):
         raise ValueError("a whole number in digits")
+    return value
+
+
+def _date_time(value: object) -> object:
+    """Let only RFC 3339 through: pydantic also reads numbers, as seconds or milliseconds."""
+    if isinstance(value, str) and not _DATE_TIME.fullmatch(value):
+        raise ValueError("a date and time of RFC 3339, with its zone")
     return value
 
 
@@ -64,7 +76,7 @@ AccountText = Annotated[
 AssetText = Annotated[
     AssetCode, PlainValidator(_asset), WithJsonSchema({"type": "string", "pattern": "^[A-Z]"})
 ]
-Moment = AwareDatetime
+Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 """RFC 3339, with its zone."""
 
 
@@ -172,7 +184,8 @@ def parse_block_hash(text: str) -> bytes:
     Raises:
         Problem: 422.
     """
-    return _hash(text, "/path/block")
+    message = f"a height, {HASH_CHARACTERS} characters of lower-case hex, head or finalized"
+    return _hash(text, "/path/block", message=message)
 
 
 def parse_number_cursor(cursor: str | None) -> int | None:
@@ -219,9 +232,8 @@ def parse_event_id(text: str) -> Checkpoint:
     is_number = height.isascii() and height.isdigit() and len(height) < 17
     if not separator or not is_number or int(height) > HEIGHT_MAX:
         raise invalid("/header/Last-Event-ID", "height:hash", code="bad_cursor")
-    return Checkpoint(
-        height=int(height), hash=BlockHash(_hash(block_hash, "/header/Last-Event-ID"))
-    )
+    named = _hash(block_hash, "/header/Last-Event-ID", code="bad_cursor")
+    return Checkpoint(height=int(height), hash=BlockHash(named))
 
 
 def milliseconds(moment: datetime) -> int:
@@ -230,8 +242,14 @@ def milliseconds(moment: datetime) -> int:
     return (span.days * 86_400 + span.seconds) * 1_000 + span.microseconds // 1_000
 
 
-def _hash(text: str, pointer: str) -> bytes:
+def _hash(
+    text: str,
+    pointer: str,
+    *,
+    message: str = f"{HASH_CHARACTERS} characters of lower-case hex",
+    code: str = "invalid_field",
+) -> bytes:
     is_hex = len(text) == HASH_CHARACTERS and all(c in "0123456789abcdef" for c in text)
     if not is_hex:
-        raise invalid(pointer, f"{HASH_CHARACTERS} characters of lower-case hex")
+        raise invalid(pointer, message, code=code)
     return bytes.fromhex(text)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from node.log import REDACTED, VALUE_CHARACTERS_MAX, LogFormat, configure_logging
 from tests.factories import make_account_id
@@ -96,3 +97,14 @@ def test_libraries_write_the_same_lines() -> None:
     logging.getLogger("aiohttp.server").warning("line\nbreak %s", "\x1b[2J")
     line = json.loads(out.getvalue())
     assert (line["event"], line["level"]) == ("line\\nbreak \\x1b[2J", "warning")
+
+
+def test_what_clients_get_wrong_fills_no_log() -> None:
+    """Bytes that are no HTTP are answered, not logged; a fault in the server itself is."""
+    out = io.StringIO()
+    configure_logging("json", stream=out)
+    server = logging.getLogger("aiohttp.server")
+    server.error("Error handling request", exc_info=BadHttpMessage("no HTTP"))
+    assert out.getvalue() == ""
+    server.error("Error handling request", exc_info=ValueError("ours"))
+    assert "ours" in json.loads(out.getvalue())["exception"]

@@ -97,6 +97,8 @@ async def test_threat_66_searches_are_paged(
         "min_amount=" + "9" * 4_096,
         "since=yesterday",
         "since=2026-01-01T00:00:00",
+        "since=1795357932",
+        "since=2026-01-01",
         "cursor=5",
     ],
 )

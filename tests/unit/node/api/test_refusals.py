@@ -17,6 +17,15 @@ async def test_unknown_paths_and_methods(client: Client) -> None:
     await problem(await client.request("PROPFIND", "/v1/status"), 405)
 
 
+async def test_head_is_get_without_the_body(client: Client) -> None:
+    """Probes that ask for headers only get those of the answer; the endless stream has no HEAD."""
+    response = await client.head("/healthz")
+    assert (response.status, await response.read()) == (200, b"")
+    assert int(response.headers["Content-Length"]) > 0
+    assert (await client.head("/v1/accounts/sun1")).status == 401
+    assert (await client.head("/v1/audit/blocks")).status == 405
+
+
 async def test_threat_70_paths_lead_nowhere_else(client: Client) -> None:
     """Dots and encoded slashes reach no file: the page's files are a fixed list."""
     for path in ("/docs/../../etc/passwd", "/docs/%2e%2e%2fopenapi.json", "/docs/swagger-ui.js"):
