@@ -376,8 +376,9 @@ def _problem(answer: aiohttp.ClientResponse, body: bytes) -> ApiError:
         code = str(document.get("code", code))
         detail = str(document.get("detail") or document.get("title") or detail)
         for fault in document.get("errors") or ():
-            if isinstance(fault, dict):
-                detail += f"; {fault.get('pointer', '')}: {fault.get('message', '')}"
+            message = str(fault.get("message", "")) if isinstance(fault, dict) else ""
+            if message not in detail:  # one wrong field is often in the detail already
+                detail += f"; {fault.get('pointer', '')}: {message}"
     retry_after = answer.headers.get("Retry-After", "")
     if retry_after.isascii() and retry_after.isdecimal():
         fields["retry_after_s"] = int(retry_after)

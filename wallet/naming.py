@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ledger.addresses import ACCOUNT_ID_PREFIX, decode_account_id
@@ -11,6 +12,20 @@ from wallet.errors import ApiError, InvalidRequest
 from wallet.keystore import KeyEntry, KeyRole, Keystore, SigningKey
 
 _ID_START = f"{ACCOUNT_ID_PREFIX}1"
+_TXID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def txid_of(text: str) -> str:
+    """Return the transaction id that a word is, 64 digits of lower-case hex.
+
+    Raises:
+        InvalidRequest: ``bad_txid``.
+    """
+    txid = text.lower()
+    if not _TXID.fullmatch(txid):
+        detail = f"{text[:80]!r} is no transaction id: 64 hexadecimal digits"
+        raise InvalidRequest("bad_txid", detail, txid=text[:80])
+    return txid
 
 
 def account_of(keystore: Keystore, name_or_id: str) -> AccountId:

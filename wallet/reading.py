@@ -20,7 +20,7 @@ from wallet.console import Session, progress, table
 from wallet.errors import ApiError, InvalidRequest
 from wallet.evidence import check_bundle, genesis_of
 from wallet.keystore import KeyEntry, KeyRole, Keystore, SigningKey
-from wallet.naming import account_of, decimals_by_asset, holder_key
+from wallet.naming import account_of, decimals_by_asset, holder_key, txid_of
 from wallet.outbox import Outbox
 from wallet.spreadsheet import csv_lines
 from wallet.tokens import make_token
@@ -68,7 +68,7 @@ async def show_history(
 
 async def save_proof(session: Session, *, txid: str, output: Path, reader: str | None) -> None:
     """Fetch an evidence bundle, check every step of it, and write it."""
-    txid = txid.lower()
+    txid = txid_of(txid)
     keystore, profile = session.keystore(), session.profile()
     entries = [keystore.entry(reader)] if reader else _proof_readers(session, keystore, txid)
     document = await _first_proof(session, keystore, entries, txid)

@@ -58,14 +58,21 @@ async def test_wrong_fields_are_told() -> None:
         fault = {"pointer": "/query/limit", "message": "too large"}
         return web.json_response({"title": "Bad", "errors": [fault]}, status=422)
 
+    async def repeat(request: web.Request) -> web.Response:
+        document = {"detail": "/path/txid: no hex", "errors": [{"message": "no hex"}]}
+        return web.json_response(document, status=422)
+
     async def fail(request: web.Request) -> web.Response:
         return web.Response(status=502, text="<html>")
 
     app = web.Application()
     app.add_routes([web.get("/v1/status", refuse), web.get("/healthz", fail)])
+    app.add_routes([web.get("/v1/transactions/zz", repeat)])
     async with serve(app) as client:
         with pytest.raises(ApiError, match="Bad; /query/limit: too large"):
             await client.status()
+        with pytest.raises(ApiError, match="/path/txid: no hex$"):
+            await client.transaction("zz")
         with pytest.raises(ApiError, match="http_502"):
             await client.health()
 

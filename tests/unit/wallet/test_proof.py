@@ -33,6 +33,14 @@ async def test_a_proof_is_checked_and_saved(
     assert json.loads(file.read_text()) == bundle
 
 
+async def test_what_is_no_txid_is_refused_here(run: Run, node: FakeNode, tmp_path: Path) -> None:
+    """A mistyped id, or one that would lead elsewhere in the API, is not even asked for."""
+    for text in ("zz", "ab" * 31, "../status", "ab" * 32 + "/"):
+        result = await run("proof", text, "-o", str(tmp_path / "payment.json"))
+        assert result.stderr.startswith("error[bad_txid]: ")
+    assert node.requests == []
+
+
 async def test_a_false_proof_is_not_saved_threat_73(
     run: Run, bundle: dict[str, Any], node: FakeNode, tmp_path: Path
 ) -> None:
