@@ -71,7 +71,7 @@ async def test_wrong_fields_are_told() -> None:
     async with serve(app) as client:
         with pytest.raises(ApiError, match="Bad; /query/limit: too large"):
             await client.status()
-        with pytest.raises(ApiError, match="/path/txid: no hex$"):
+        with pytest.raises(ApiError, match=r"/path/txid: no hex$"):
             await client.transaction("zz")
         with pytest.raises(ApiError, match="http_502"):
             await client.health()
