@@ -85,6 +85,15 @@ class Session:
         for line in lines:
             click.echo(printable(line))
 
+    def forget_kept_passphrase(self) -> bool:
+        """Remove the passphrase that the home keeps, and tell whether it kept one."""
+        from wallet.files import remove_private  # noqa: PLC0415 - only when it was changed
+
+        kept = self.home / _HOME_PASSPHRASE
+        was_kept = kept.exists()
+        remove_private(kept)
+        return was_kept
+
     def _passphrase(self, *, is_new: bool) -> str:
         """Return the passphrase from its file, the environment, the home, or a prompt."""
         if self.passphrase_file is not None:

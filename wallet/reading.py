@@ -58,7 +58,6 @@ async def show_history(
         items = await connection.client.account_history(text, items_max=limit)
     rows = [row for item in items for row in history_rows(item, identity, decimals)]
     if as_csv:
-        # Printed raw: what a terminal would act upon is a spreadsheet's own text.
         for line in csv_lines(_HISTORY_HEADER, rows):
             click.echo(line)
         return

@@ -8,16 +8,22 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import Final
 
+from wallet.console import printable
+
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def csv_lines(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Return the lines of a CSV document (RFC 4180) without their line ends."""
+    """Return the lines of a CSV document (RFC 4180) without their line ends.
+
+    A cell is one line without control characters: the document may be read on a terminal as well
+    (threat 29).
+    """
     lines = []
     for row in (header, *rows):
         buffer = StringIO()
-        csv.writer(buffer, lineterminator="").writerow([guarded(cell) for cell in row])
+        csv.writer(buffer, lineterminator="").writerow([guarded(printable(cell)) for cell in row])
         lines.append(buffer.getvalue())
     return lines
 

@@ -11,6 +11,7 @@ import click
 from wallet.console import (
     Session,
     home_options,
+    progress,
     prompt_passphrase,
     read_passphrase,
     session_options,
@@ -145,6 +146,8 @@ def passphrase(session: Session, new_passphrase_file: Path | None) -> None:
         raise KeystoreError("unknown_key", "this home has no keystore yet; `new` makes one")
     store.unlock()
     store.change_passphrase(_key_passphrase(new_passphrase_file, "New passphrase", confirm=True))
+    if session.forget_kept_passphrase():
+        progress("the home kept the old one and no longer does: give the new one from now on")
     session.show({"changed": True}, ["the passphrase is changed"])
 
 

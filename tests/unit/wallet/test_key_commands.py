@@ -117,6 +117,24 @@ def test_the_passphrase_can_be_changed(
     assert run(*words).exit_code == 0
 
 
+def test_a_kept_passphrase_goes_with_the_change(
+    home: Path, own_passphrase: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home would go on giving the old one, and every command would refuse it unexplained."""
+    run("new", "maker", "--role", "officer", "--member", "bank1")
+    kept = home / "passphrase"
+    kept.write_text("secret\n")
+    kept.chmod(0o600)
+    monkeypatch.delenv("SUNLIT_PASSPHRASE")
+    result = run("passphrase", "--new-passphrase-file", str(own_passphrase), "--json")
+    assert json.loads(result.stdout) == {"changed": True}
+    assert "give the new one from now on" in result.stderr
+    assert not kept.exists()
+    words = ("new", "checker", "--role", "officer", "--member", "bank1")
+    assert "error[passphrase_required]" in run(*words).stderr
+    assert run(*words, "--passphrase-file", str(own_passphrase)).exit_code == 0
+
+
 def test_export_without_a_terminal_asks_for_a_file(home: Path, tmp_path: Path) -> None:
     """Nothing is exported in clear because nobody was there to answer."""
     run("new", "alice", "--member", "bank1")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wallet.console import printable
 from wallet.spreadsheet import csv_lines, guarded
 
 
@@ -26,10 +27,10 @@ def test_plain_cells_stay(cell: str) -> None:
 
 
 @given(rows=st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=4))
-def test_a_reader_gets_the_guarded_cells(rows: list[list[str]]) -> None:
-    """Quoting survives any content."""
+def test_threat_29_a_reader_gets_the_guarded_cells(rows: list[list[str]]) -> None:
+    """Quoting survives any content, and nothing in it moves a terminal's cursor."""
     lines = csv_lines(("a", "b"), rows)
     read = list(csv.reader("\n".join(lines).splitlines(keepends=True), strict=True))
     assert len(lines) == len(rows) + 1
-    if all(cell.isprintable() for row in rows for cell in row):
-        assert read == [["a", "b"], *([guarded(cell) for cell in row] for row in rows)]
+    assert all(line.isprintable() for line in lines)
+    assert read == [["a", "b"], *([guarded(printable(cell)) for cell in row] for row in rows)]
