@@ -133,24 +133,39 @@ async def fund_accounts(network: DevelopmentNetwork, count: int) -> list[Payer]:
     return payers
 
 
-def payments(
-    network: DevelopmentNetwork, payers: Sequence[Payer], *, first_round: int, legs: int = 1
-) -> Iterator[SignedTransaction]:
-    """Yield signed payments by each payer in turn, round after round, over all lanes.
+class Payments:
+    """Signed payments by each payer in turn, round after round, over all lanes."""
 
-    ``first_round`` is the number of payments that each payer has made. Each pays the payers
-    after it, ``legs`` of them.
-    """
-    round_number = first_round
-    while True:
-        lane, sequence = round_number % LANES, round_number // LANES
-        for at, payer in enumerate(payers):
-            others = [payers[(at + 1 + leg) % len(payers)].account for leg in range(legs)]
-            effect = Transfer(
-                legs=tuple(Leg(payer.account, other, CNY, 1 + at % 7) for other in others)
-            )
-            yield network.sign(effect, Actor(payer.account, lane, sequence), payer.private_key)
-        round_number += 1
+    def __init__(self, network: DevelopmentNetwork, payers: Sequence[Payer]) -> None:
+        self._network = network
+        self._payers = payers
+        self._made = 0
+
+    def take(self, count: int, *, legs: int = 1) -> list[SignedTransaction]:
+        """Return the next ``count`` payments; each pays the ``legs`` accounts after its payer."""
+        taken = [self._payment(number, legs) for number in range(self._made, self._made + count)]
+        self._made += count
+        return taken
+
+    def _payment(self, number: int, legs: int) -> SignedTransaction:
+        turn, at = divmod(number, len(self._payers))
+        sequence, lane = divmod(turn, LANES)
+        payer = self._payers[at]
+        others = (self._payers[(at + 1 + leg) % len(self._payers)] for leg in range(legs))
+        effect = Transfer(
+            legs=tuple(Leg(payer.account, other.account, CNY, 1 + at % 7) for other in others)
+        )
+        return self._network.sign(effect, Actor(payer.account, lane, sequence), payer.private_key)
+
+
+def shares(transactions: Sequence[SignedTransaction], count: int) -> list[list[SignedTransaction]]:
+    """Return the transactions dealt to ``count`` nodes; those of one payer stay together."""
+    payers = dict.fromkeys(transaction.body.actors[0].id for transaction in transactions)
+    number = {payer: at for at, payer in enumerate(payers)}
+    dealt: list[list[SignedTransaction]] = [[] for _ in range(count)]
+    for transaction in transactions:
+        dealt[number[transaction.body.actors[0].id] % count].append(transaction)
+    return dealt
 
 
 async def submit_all(

@@ -85,7 +85,7 @@ class Stopwatch:
 
 def measure_finality(*, is_quick: bool) -> list[Figure]:
     """Measure median and p95 of block to final at several vote delays, in block intervals."""
-    seeds, blocks = (1, 20) if is_quick else (3, 300)
+    seeds, blocks = (1, 20) if is_quick else (3, 150)
     return [
         figure
         for delay in (DELAYS_INTERVALS[:1] if is_quick else DELAYS_INTERVALS)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 
 from ledger.transactions import SignedTransaction
 from scripts.benchmarks.devnet import (
     DevelopmentNetwork,
-    Payer,
+    Payments,
     development_network,
     fund_accounts,
-    payments,
     processor_seconds,
+    shares,
     submit_all,
 )
 from scripts.benchmarks.measure import Better, Figure, quantile
@@ -63,29 +62,16 @@ def measure_network(directory: Path, *, is_quick: bool) -> list[Figure]:
 
 async def _measure(network: DevelopmentNetwork, sizes: Sizes) -> list[Figure]:
     payers = await fund_accounts(network, sizes.accounts)
-    light = payments(network, payers, first_round=0)
+    made = Payments(network, payers)
     figures = [
-        *await _submission(network, sizes, light),
-        *await _finality(network, sizes, light),
+        *await _submission(network, sizes, made.take(sizes.posts)),
+        *await _finality(network, sizes, made.take(sizes.payments)),
     ]
-    rounds = -(-(sizes.posts + sizes.payments) // len(payers))
-    singles = _load(network, payers, sizes.singles, first_round=rounds)
-    figures += await _throughput(network, "single payments", singles, len(payers))
-    rounds += -(-sizes.singles // len(payers))
-    batches = _load(network, payers, sizes.batches, first_round=rounds, legs=sizes.legs)
-    figures += await _throughput(network, f"batches of {sizes.legs} legs", batches, len(payers))
+    load = made.take(sizes.singles)
+    figures += await _throughput(network, "single payments", load, len(payers))
+    load = made.take(sizes.batches, legs=sizes.legs)
+    figures += await _throughput(network, f"batches of {sizes.legs} legs", load, len(payers))
     return figures
-
-
-def _load(
-    network: DevelopmentNetwork,
-    payers: Sequence[Payer],
-    count: int,
-    *,
-    first_round: int,
-    legs: int = 1,
-) -> list[SignedTransaction]:
-    return list(islice(payments(network, payers, first_round=first_round, legs=legs), count))
 
 
 async def _throughput(
@@ -98,10 +84,8 @@ async def _throughput(
         watch = await held.enter_async_context(watching(network.urls[0]))
         nodes_s, client_s, began_s = processor_seconds(network.pids), process_time(), perf_counter()
         async with asyncio.TaskGroup() as group:
-            for at, client in enumerate(clients):
-                share = [t for n, t in enumerate(load) if n % accounts % len(clients) == at]
-                chunk = max(1, CHUNK_LEGS // legs)
-                group.create_task(submit_all(client, share, batch=chunk))
+            for client, share in zip(clients, shares(load, len(clients)), strict=True):
+                group.create_task(submit_all(client, share, batch=max(1, CHUNK_LEGS // legs)))
         accepted_s = perf_counter() - began_s
         await watch.until_final(load)
     elapsed_s = max(watch.final_s.values()) - began_s
@@ -137,12 +121,12 @@ async def _throughput(
 
 
 async def _submission(
-    network: DevelopmentNetwork, sizes: Sizes, light: Iterator[SignedTransaction]
+    network: DevelopmentNetwork, sizes: Sizes, light: Sequence[SignedTransaction]
 ) -> list[Figure]:
     """Time POST /v1/transactions, one request at a time."""
     latencies_ms = []
     async with NodeClient(network.urls[0]) as client:
-        for transaction in islice(light, sizes.posts):
+        for transaction in light:
             began_s = perf_counter()
             await client.submit(transaction.raw)
             latencies_ms.append((perf_counter() - began_s) * 1e3)
@@ -160,17 +144,16 @@ async def _submission(
 
 
 async def _finality(
-    network: DevelopmentNetwork, sizes: Sizes, light: Iterator[SignedTransaction]
+    network: DevelopmentNetwork, sizes: Sizes, light: Sequence[SignedTransaction]
 ) -> list[Figure]:
     """Follow payments of light load from their submission to inclusion and finality."""
     submitted_s: dict[str, float] = {}
-    followed = list(islice(light, sizes.payments))
     async with NodeClient(network.urls[0]) as client, watching(network.urls[0]) as watch:
-        for transaction in followed:
+        for transaction in light:
             submitted_s[transaction.txid.hex()] = perf_counter()
             await client.submit(transaction.raw)
             await asyncio.sleep(sizes.payment_every_s)
-        await watch.until_final(followed)
+        await watch.until_final(light)
     included = [watch.included_s[txid] - began_s for txid, began_s in submitted_s.items()]
     final = [watch.final_s[txid] - began_s for txid, began_s in submitted_s.items()]
     detail: dict[str, float | int | str] = {

@@ -43,7 +43,8 @@ def _run(tmp_path: Path, *names: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One quick run of everything that needs no network."""
-    return _run(tmp_path_factory.mktemp("bench"), "single", "batch", "state-tree", "hashing")
+    names = ("single", "batch", "state-tree", "hashing", "finality")
+    return _run(tmp_path_factory.mktemp("bench"), *names)
 
 
 def test_document_says_when_where_and_how(result: dict[str, Any]) -> None:
@@ -74,6 +75,20 @@ def test_single_payments_are_held_against_bare_verification(result: dict[str, An
     assert 0 < figure["ratio"] < 1
     steps = {name for name in figure["detail"] if name.endswith("_us_per_leg")}
     assert steps == {f"{step}_us_per_leg" for step in ("decode", "verify", "validate", "commit")}
+
+
+@pytest.mark.slow
+def test_network_is_measured_end_to_end(tmp_path: Path) -> None:
+    """A development network starts, is paid through, measured, and leaves no process behind."""
+    figures = {figure["name"]: figure for figure in _run(tmp_path, "network")["figures"]}
+    rate = figures["single payments finalized, 4 nodes"]
+    assert rate["detail"]["accounts"] == 10
+    assert rate["detail"]["processor_s_of_nodes"] > 0
+    assert (
+        figures["submission answered, p99"]["value"] >= figures["submission answered, p50"]["value"]
+    )
+    worst = figures["submission to finality, worst"]
+    assert worst["value"] >= figures["submission to finality, median"]["value"] > 0
 
 
 def test_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
