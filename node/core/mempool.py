@@ -7,7 +7,7 @@ transaction that is here: a second one with the same account, lane and sequence 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -207,6 +207,30 @@ class Mempool:
                             txid=rival, status=TransactionStatus.REJECTED, code="sequence_conflict"
                         )
                     )
+        return rejected
+
+    def drop_unfunded(self, state: Mapping[StateKey, Record | None]) -> list[Retirement]:
+        """Drop what the balances that a block changed no longer cover, newest first.
+
+        Two payments of the same money can be accepted by two nodes; when one is in a block, the
+        other would otherwise wait for its expiry and hold up the account meanwhile.
+        """
+        rejected = []
+        for key, balance in state.items():
+            if key[:1] != BALANCE:
+                continue
+            while (balance or 0) + self._flows.get(key, 0) < 0:
+                newest = next(
+                    txid
+                    for txid, pooled in reversed(self._pooled.items())
+                    if any(at == key and change < 0 for at, change in pooled.flows)
+                )
+                self.remove(newest)
+                rejected.append(
+                    Retirement(
+                        txid=newest, status=TransactionStatus.REJECTED, code="insufficient_funds"
+                    )
+                )
         return rejected
 
     def expire(self, height: int) -> list[Retirement]:

@@ -13,7 +13,7 @@ from ledger.transactions import NONCE_BYTES, SignedTransaction
 from node.core import limits, mempool
 from node.core.effects import TransactionStatus
 from node.core.mempool import EXPIRY_SLACK, Mempool
-from tests.factories import MemoryState, Network, make_network
+from tests.factories import OPENING_BALANCE, MemoryState, Network, make_network
 from tests.refusals import refuses
 
 
@@ -133,6 +133,23 @@ def test_money_is_not_spent_twice_while_it_waits(
     with refuses(InvalidTransaction, "insufficient_funds"):
         pool.check(pay(network, 1, amount=2), state, height=1)
     put(pool, state, pay(network, payer="bob", amount=199_999_999))
+
+
+def test_a_payment_that_another_node_took_the_money_for_is_rejected(
+    network: Network, pool: Mempool, state: MemoryState
+) -> None:
+    """When a block spends what a waiting payment needs, that one goes, newest first, and no more."""
+    small = pay(network, amount=1_000)
+    large = pay(network, 1, amount=OPENING_BALANCE - 1_000)
+    put(pool, state, small, large)
+    elsewhere = network.transfer(network.leg("alice", "carol", OPENING_BALANCE // 2), lane=3)
+    delta = state.apply(elsewhere)
+    assert pool.connect([elsewhere]) == []
+    (rejected,) = pool.drop_unfunded(delta.after)
+    assert (rejected.txid, rejected.status) == (large.txid, TransactionStatus.REJECTED)
+    assert rejected.code == "insufficient_funds"
+    assert small.txid in pool
+    assert pool.drop_unfunded(delta.after) == []
 
 
 def test_expired_transactions_leave_with_the_reason(
