@@ -26,7 +26,6 @@ SLICE_S: Final = 0.005  # short enough that a new job is seen at once, long enou
 SLICE_NONCES_FIRST: Final = 1_000
 SLICE_NONCES_MIN: Final = 64
 REPORT_S: Final = 1.0  # how often the count of hashes is reported
-NICENESS: Final = 10  # the ledger's work goes first on a busy core
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +117,6 @@ def main() -> None:
     """Mine with the duty cycle named by the only argument."""
     # An operator's Ctrl-C reaches the whole process group: the node decides when its workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
     Worker(float(sys.argv[1])).run()
 
 
