@@ -251,6 +251,9 @@ def _options(cache: Cache) -> Options:
     options.create_if_missing(True)
     options.create_missing_column_families(True)
     options.set_paranoid_checks(True)
+    # After a failed sync RocksDB flushes what it holds in memory, and then the write-ahead log no
+    # longer makes up for a table that was flushed without the others.
+    options.set_atomic_flush(True)
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_max_total_wal_size(LOG_BYTES_MAX)
     options.set_db_write_buffer_size(MEMTABLES_BYTES_MAX)
