@@ -248,11 +248,15 @@ def present(home: Path, *, once: bool) -> None:
 
 
 def _wait_for_interrupt() -> None:
+    ends = {signal.SIGINT, signal.SIGTERM}
+    # Blocked before the invitation to send one: none can come between it and the wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     click.echo("The network runs until Ctrl-C.")
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        click.echo()
+    signal.sigwait(ends)
+    for number in ends:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    click.echo()
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
