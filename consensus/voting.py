@@ -105,8 +105,8 @@ class Voter:
     ) -> Vote | None:
         """Return the vote to cast for the fork-choice head, or None while there is none.
 
-        ``patience_ms`` is one block interval and two vote round trips: how long the link to the
-        source's child may take before the head is the target.
+        ``now_ms`` is a monotonic clock. ``patience_ms`` is one block interval and two vote round
+        trips: how long the link to the source's child may take before the head is the target.
         """
         source = highest_justified(head, justified)
         child = head.ancestor(source.height + 1)

@@ -31,6 +31,7 @@ from node.core.effects import (
 )
 from node.core.engine import Engine
 from node.core.events import TICK_MS_MAX, Event, Tick
+from node.core.timing import Now
 from node.metrics import Metrics
 from node.storage.chain import StoredChain
 from node.storage.vote_journal import VoteJournalFile
@@ -147,7 +148,7 @@ class EngineRunner:
     # --- in the engine's thread --------------------------------------------------------------
 
     def _start(self) -> list[Effect]:
-        effects = list(self._engine.start(now_ms()))
+        effects = list(self._engine.start(read_clocks()))
         self._write(effects)
         return effects
 
@@ -157,7 +158,7 @@ class EngineRunner:
         unsynced: list[Effect] = []
         for event in events:
             started = time.perf_counter()
-            effects = self._engine.handle(event, now_ms())
+            effects = self._engine.handle(event, read_clocks())
             self._metrics.observe_handle(type(event).__name__, time.perf_counter() - started)
             released.extend(effects)
             # The engine reads everything back but the log of transactions, so only that waits.
@@ -188,6 +189,6 @@ def _is_read_back(effect: Effect) -> bool:
     )
 
 
-def now_ms() -> int:
-    """Return the wall clock, milliseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1_000_000
+def read_clocks() -> Now:
+    """Return this moment on the machine's two clocks."""
+    return Now(wall_ms=time.time_ns() // 1_000_000, monotonic_ms=time.monotonic_ns() // 1_000_000)

@@ -1,6 +1,6 @@
 """The engine: one event in, the effects out. It owns the node's state and does no I/O.
 
-    effects = engine.handle(event, now_ms)
+    effects = engine.handle(event, now)
 
 The engine leads each event through its parts in the order of the data: bytes, transaction or
 block, validation, head, finality, vote, next template.
@@ -36,11 +36,12 @@ from node.core.relay import Relay
 from node.core.sealing import Sealing
 from node.core.sessions import Sessions
 from node.core.sync import Sync
+from node.core.timing import Now, StepWatch
 from node.core.verdicts import VerdictCache
 
 
 class Engine:
-    """A node's core. Calls must not overlap; ``now_ms`` is the wall clock, milliseconds UTC."""
+    """A node's core. Calls must not overlap; time is an argument."""
 
     def __init__(self, environment: Environment) -> None:
         recovered = environment.store.recover()
@@ -83,22 +84,24 @@ class Engine:
         )
         self._job_id = 0
         self._is_halted = False
+        self._steps = StepWatch()
         self._status: NodeStatus | None = None
         self._logged = recovered.transactions
 
-    def start(self, now_ms: int) -> tuple[Effect, ...]:
+    def start(self, now: Now) -> tuple[Effect, ...]:
         """Return the first effects: finality as far as the store proves it, and the first job."""
-        return self._guard(self._start(now_ms))
+        return self._guard(self._start(now))
 
-    def _start(self, now_ms: int) -> Iterable[Effect]:
+    def _start(self, now: Now) -> Iterable[Effect]:
+        yield from self._watch_clocks(now)
         retired = self._admission.readmit(_waiting(self._logged, self.environment))
         self._logged = ()
         if retired:
             yield RetireTransactions(retired=tuple(retired))
-        yield from self._progress.advance(now_ms)
-        yield from self._sealing.renew(now_ms)
+        yield from self._progress.advance(now)
+        yield from self._sealing.renew(now)
 
-    def handle(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
+    def handle(self, event: Event, now: Now) -> tuple[Effect, ...]:
         """Take one event and return what is to be done, in order.
 
         All effects of a call must be run, or the node stopped, before the next call.
@@ -106,7 +109,7 @@ class Engine:
         if self._is_halted:
             return ()
         self.chain.begin_call()
-        return self._guard(self._handle(event, now_ms))
+        return self._guard(self._handle(event, now))
 
     def _guard(self, work: Iterable[Effect]) -> tuple[Effect, ...]:
         effects: list[Effect] = []
@@ -123,48 +126,54 @@ class Engine:
             effects.append(PublishStatus(status=status))
         return tuple(effects)
 
-    def _handle(self, event: Event, now_ms: int) -> Iterable[Effect]:
+    def _handle(self, event: Event, now: Now) -> Iterable[Effect]:
+        yield from self._watch_clocks(now)
         match event:
             case Tick():
-                yield from self._tick(now_ms)
+                yield from self._tick(now)
             case PeerConnected():
-                yield from self._sessions.connect(event.member, event.session, now_ms)
+                yield from self._sessions.connect(event.member, event.session, now)
             case PeerDisconnected():
                 if self.peers.in_session(event.member, event.session) is not None:
                     self.peers.remove(event.member)
-                yield from self._sync.schedule(now_ms)
+                yield from self._sync.schedule(now)
             case FrameReceived():
                 peer = self.peers.in_session(event.member, event.session)
                 if peer is not None:
-                    yield from self._sessions.receive(peer, event.frame, now_ms)
-                    yield from self._progress.advance(now_ms)
+                    yield from self._sessions.receive(peer, event.frame, now)
+                    yield from self._progress.advance(now)
             case TransactionsSubmitted():
                 yield from self._admission.submit(
                     event.request_id, event.transactions, self._next_job()
                 )
             case SignaturesVerified():
-                yield from self._verified(event, now_ms)
+                yield from self._verified(event, now)
             case NonceFound():
-                yield from self._solved(event, now_ms)
+                yield from self._solved(event, now)
 
-    def _tick(self, now_ms: int) -> Iterable[Effect]:
-        yield from self._sessions.expire(now_ms)
-        yield from self._sync.on_tick(now_ms)
-        yield from self._relay.flush(now_ms)
-        yield from self.finality.ask(now_ms)
-        yield from self.finality.resend(now_ms)
-        yield from self._progress.advance(now_ms)
-        yield from self._sealing.refresh(now_ms)
+    def _watch_clocks(self, now: Now) -> Iterable[Effect]:
+        step_ms = self._steps.step_ms(now)
+        if step_ms is not None:
+            yield Note(name="clock_stepped", fields={"step_ms": step_ms})
 
-    def _verified(self, event: SignaturesVerified, now_ms: int) -> Iterable[Effect]:
+    def _tick(self, now: Now) -> Iterable[Effect]:
+        yield from self._sessions.expire(now)
+        yield from self._sync.on_tick(now)
+        yield from self._relay.flush(now)
+        yield from self.finality.ask(now)
+        yield from self.finality.resend(now)
+        yield from self._progress.advance(now)
+        yield from self._sealing.refresh(now)
+
+    def _verified(self, event: SignaturesVerified, now: Now) -> Iterable[Effect]:
         admitted = self._admission.verified(event.job_id, event.verdicts)
         if admitted is not None:
             yield from admitted
             return
         yield from self._intake.verified(event.job_id, event.verdicts)
-        yield from self._progress.advance(now_ms)
+        yield from self._progress.advance(now)
 
-    def _solved(self, event: NonceFound, now_ms: int) -> Iterable[Effect]:
+    def _solved(self, event: NonceFound, now: Now) -> Iterable[Effect]:
         block = self._sealing.solve(event.job_id, event.nonce)
         if block is None:
             return
@@ -172,9 +181,9 @@ class Engine:
             yield from self._intake.own(block, self._next_job())
         except LedgerError as error:
             yield Note(name="own_block_refused", fields={"code": error.code})
-            yield from self._sealing.renew(now_ms)
+            yield from self._sealing.renew(now)
             return
-        yield from self._progress.advance(now_ms)
+        yield from self._progress.advance(now)
 
     def _next_job(self) -> int:
         self._job_id += 1

@@ -23,6 +23,7 @@ from node.core.effects import Effect, Note, RecordVote, Send, StopVoting, StoreE
 from node.core.messages import GetMemberVotes, Votes, encode_message
 from node.core.peers import Peer, PeerMisbehaved, Peers
 from node.core.ports import Environment
+from node.core.timing import Now
 
 
 class Finality:
@@ -40,8 +41,8 @@ class Finality:
         self._voter = Voter(environment.rules.sealers.set_id)
         self._heard_from: set[MemberId] = set()
         self._budgets: dict[tuple[MemberId, bool], tuple[int, int]] = {}
-        self._asked_ms = 0
-        self._released_ms = 0
+        self._asked_ms: int | None = None
+        self._released_ms: int | None = None
         self._resent_ms = 0
         self._round_trip_ms = limits.VOTE_ROUND_TRIP_MS_START
         self._evidence_counts: Counter[MemberId] = Counter()
@@ -83,7 +84,7 @@ class Finality:
 
     # --- votes come in -----------------------------------------------------------------------
 
-    def hear(self, votes: Iterable[SignedVote], sender: Peer, now_ms: int) -> Iterable[Effect]:
+    def hear(self, votes: Iterable[SignedVote], sender: Peer, now: Now) -> Iterable[Effect]:
         """Count votes of a peer; pass on those that are new.
 
         Raises:
@@ -91,7 +92,7 @@ class Finality:
         """
         fresh: list[SignedVote] = []
         for vote in votes:
-            if self.tally.knows(vote) or not self._has_budget(vote, now_ms):
+            if self.tally.knows(vote) or not self._has_budget(vote, now):
                 continue
             try:
                 yield from self._count(vote)
@@ -104,16 +105,16 @@ class Finality:
                 if peer is not sender:
                     yield Send(member=peer.member, session=peer.session, frame=frame)
 
-    def _has_budget(self, vote: SignedVote, now_ms: int) -> bool:
+    def _has_budget(self, vote: SignedVote, now: Now) -> bool:
         """Tell whether a voter's new votes are within its rate; a traitor's flood is dropped.
 
         Votes at or below the last final block have a rate of their own, so that a replay of old
         votes takes nothing from new ones.
         """
         budget = (vote.member, vote.vote.target.height > self.tally.final.height)
-        began_ms, count = self._budgets.get(budget, (now_ms, 0))
-        if not 0 <= now_ms - began_ms < limits.VOTE_BUDGET_MS:
-            began_ms, count = now_ms, 0
+        began_ms, count = self._budgets.get(budget, (now.monotonic_ms, 0))
+        if now.monotonic_ms - began_ms >= limits.VOTE_BUDGET_MS:
+            began_ms, count = now.monotonic_ms, 0
         self._budgets[budget] = (began_ms, count + 1)
         return count < limits.VOTES_PER_BUDGET_MAX
 
@@ -170,12 +171,13 @@ class Finality:
         if sender.member in self._rules.sealers.keys:
             self._heard_from.add(sender.member)
 
-    def ask(self, now_ms: int) -> Iterable[Effect]:
+    def ask(self, now: Now) -> Iterable[Effect]:
         """Ask members that have not told yet; call on every tick."""
-        is_due = now_ms - self._asked_ms >= limits.RECOVERY_ASK_MS
+        asked_ms = self._asked_ms
+        is_due = asked_ms is None or now.monotonic_ms - asked_ms >= limits.RECOVERY_ASK_MS
         if self._environment.sign is None or self.is_recovered or not is_due:
             return
-        self._asked_ms = now_ms
+        self._asked_ms = now.monotonic_ms
         frame = encode_message(GetMemberVotes(member=self._environment.member))
         for peer in self._peers.established():
             if peer.member not in self._heard_from:
@@ -187,7 +189,7 @@ class Finality:
 
     # --- votes go out ------------------------------------------------------------------------
 
-    def vote(self, now_ms: int) -> Iterable[Effect]:
+    def vote(self, now: Now) -> Iterable[Effect]:
         """Cast the vote that is due, if any; call when head or finality moved, and on ticks."""
         sign = self._environment.sign
         if sign is None or not self.is_voting or self.is_adrift:
@@ -196,7 +198,7 @@ class Finality:
         chosen = self._voter.choose(
             self._chain.head,
             self.tally.justified,
-            now_ms=now_ms,
+            now_ms=now.monotonic_ms,
             patience_ms=interval_ms + VOTE_ROUND_TRIPS * self._round_trip_ms,
         )
         latest = self.journal.latest
@@ -210,24 +212,24 @@ class Finality:
             signature=sign(chosen.message(self._rules.genesis_hash)),
         )
         self.journal.record(vote)
-        self._released_ms = self._resent_ms = now_ms
+        self._released_ms = self._resent_ms = now.monotonic_ms
         yield RecordVote(vote=vote)
         yield from self._count(vote)
         yield from self._broadcast(vote)
 
-    def resend(self, now_ms: int) -> Iterable[Effect]:
+    def resend(self, now: Now) -> Iterable[Effect]:
         """Send our latest vote again while its target is not justified: messages get lost."""
         latest = self.journal.latest
         wait_ms = max(2 * self._round_trip_ms, self._rules.parameters.target_block_ms)
         if (
             latest is None
             or not self.is_voting
-            or now_ms - self._resent_ms < wait_ms
+            or now.monotonic_ms - self._resent_ms < wait_ms
             or latest.vote.target.height <= self.tally.final.height
             or latest.vote.target.hash in self.tally.justified
         ):
             return
-        self._resent_ms = now_ms
+        self._resent_ms = now.monotonic_ms
         yield from self._broadcast(latest)
 
     def _broadcast(self, vote: SignedVote) -> Iterable[Effect]:
@@ -235,15 +237,15 @@ class Finality:
         for peer in self._peers.established():
             yield Send(member=peer.member, session=peer.session, frame=frame)
 
-    def measure(self, tree: BlockTree, now_ms: int) -> None:
+    def measure(self, tree: BlockTree, now: Now) -> None:
         """Learn the round trip of votes when the target of our latest one was justified."""
         latest = self.journal.latest
-        if latest is None or not self._released_ms:
+        if latest is None or self._released_ms is None:
             return
         if latest.vote.target.hash in self.tally.justified and tree.find(latest.vote.target):
-            measured = now_ms - self._released_ms
+            measured = now.monotonic_ms - self._released_ms
             smoothed = (7 * self._round_trip_ms + measured) // 8
             self._round_trip_ms = min(
                 max(smoothed, limits.VOTE_ROUND_TRIP_MS_MIN), limits.VOTE_ROUND_TRIP_MS_MAX
             )
-            self._released_ms = 0
+            self._released_ms = None

@@ -45,6 +45,11 @@ HEADERS_AHEAD_MAX = 4_096
 """Headers held beyond the connected chain while it catches up, so that a long chain is fetched in
 windows."""
 
+# Clocks
+CLOCK_STEP_MS_MAX = 2_000
+"""A wall clock that was set by more than this, against the monotonic clock, is told of (threat 56):
+a fifth of what may pass between the clocks of two nodes."""
+
 # Chain
 BODIES_IN_MEMORY_MAX = 64
 """Blocks above the last final one whose bodies, and changes of state, are kept in memory; the

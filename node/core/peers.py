@@ -15,6 +15,7 @@ from ledger.hashing import BlockHash, TxId
 from ledger.identity import MemberId
 from node.core import limits
 from node.core.effects import Disconnect, Effect, Note
+from node.core.timing import Now
 
 
 class PeerMisbehaved(Exception):
@@ -87,10 +88,10 @@ class Peer:
     served_bytes: int = 0
     """Bytes that it was served in that second."""
 
-    def may_be_served(self, now_ms: int) -> bool:
+    def may_be_served(self, now: Now) -> bool:
         """Tell whether it may be sent more of what it asks for in this second."""
-        if not 0 <= now_ms - self.served_window_ms < 1_000:
-            self.served_window_ms, self.served_bytes = now_ms, 0
+        if now.monotonic_ms - self.served_window_ms >= 1_000:
+            self.served_window_ms, self.served_bytes = now.monotonic_ms, 0
         return self.served_bytes < limits.SERVED_BYTES_PER_SECOND_MAX
 
 
@@ -111,9 +112,11 @@ class Peers:
         """Return the sessions whose hello was accepted, in order of member."""
         return [self._peers[m] for m in sorted(self._peers) if self._peers[m].is_established]
 
-    def add(self, member: MemberId, session: int, now_ms: int) -> Peer:
+    def add(self, member: MemberId, session: int, now: Now) -> Peer:
         """Start the session of a member; an earlier one is forgotten."""
-        peer = self._peers[member] = Peer(member=member, session=session, connected_ms=now_ms)
+        peer = self._peers[member] = Peer(
+            member=member, session=session, connected_ms=now.monotonic_ms
+        )
         return peer
 
     def in_session(self, member: MemberId, session: int) -> Peer | None:
@@ -141,14 +144,14 @@ class Peers:
                 discourage_ms=limits.DISCOURAGE_MS,
             )
 
-    def count_inventory(self, peer: Peer, new: int, now_ms: int) -> None:
+    def count_inventory(self, peer: Peer, new: int, now: Now) -> None:
         """Count announcements of transactions against the rate.
 
         Raises:
             PeerMisbehaved: over the rate, ten points.
         """
-        if now_ms - peer.inventory_window_ms >= 1_000:
-            peer.inventory_window_ms, peer.inventory_count = now_ms, 0
+        if now.monotonic_ms - peer.inventory_window_ms >= 1_000:
+            peer.inventory_window_ms, peer.inventory_count = now.monotonic_ms, 0
         peer.inventory_count += new
         if peer.inventory_count > limits.INVENTORY_PER_SECOND_MAX:
             raise PeerMisbehaved("inventory_spam", score=limits.SURPLUS_INVENTORY_SCORE)

@@ -29,6 +29,7 @@ from node.core.messages import Tip, encode_message
 from node.core.peers import Peers
 from node.core.sealing import Sealing
 from node.core.sync import Sync
+from node.core.timing import Now
 
 
 class Progress:
@@ -55,7 +56,7 @@ class Progress:
         self._final_certificate: Certificate | None = None
         self._unrooted: Certificate | None = None
 
-    def advance(self, now_ms: int) -> Iterable[Effect]:
+    def advance(self, now: Now) -> Iterable[Effect]:
         """Go as far as blocks and votes lead.
 
         Raises:
@@ -74,16 +75,16 @@ class Progress:
             for effect in self._count():
                 moving = True
                 yield effect
-            self._finality.measure(self._chain.tree, now_ms)
+            self._finality.measure(self._chain.tree, now)
             if not moving:
-                for effect in self._finality.vote(now_ms):
+                for effect in self._finality.vote(now):
                     moving = True
                     yield effect
         if self._chain.head is not start:
             yield from self._announce()
         # Should a refused block be our own, the same template must not be worked on again.
         if self._chain.head is not start or self._finality.is_adrift != was_adrift or has_refused:
-            yield from self._sealing.renew(now_ms)
+            yield from self._sealing.renew(now)
 
     def _count(self) -> Iterable[Effect]:
         """Let votes and certificates justify and finalize what they can."""

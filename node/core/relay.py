@@ -12,6 +12,7 @@ from node.core.mempool import Mempool
 from node.core.messages import GetTransactions, Inventory, Transactions, encode_message
 from node.core.peers import Peer, Peers
 from node.core.ports import ChainStore
+from node.core.timing import Now
 
 
 class Relay:
@@ -34,7 +35,7 @@ class Relay:
         """Queue all that waits here for a peer whose session begins."""
         peer.announced.extend(txid for txid in self._mempool if txid not in peer.known)
 
-    def flush(self, now_ms: int) -> Iterable[Effect]:
+    def flush(self, now: Now) -> Iterable[Effect]:
         """Send queued announcements; ask again for what was not delivered; call on ticks."""
         for peer in self._peers.established():
             queued = peer.announced[: limits.INVENTORY_PER_TICK_MAX]
@@ -48,18 +49,18 @@ class Relay:
                     frame=encode_message(Inventory(txids=tuple(wanted))),
                 )
         for txid, (member, asked_ms) in list(self._asked.items()):
-            if now_ms - asked_ms >= limits.REQUEST_MS_MAX:
+            if now.monotonic_ms - asked_ms >= limits.REQUEST_MS_MAX:
                 del self._asked[txid]
                 if not self._is_known(txid):  # a block may have brought it meanwhile
-                    yield from self._ask_other(txid, member, now_ms)
+                    yield from self._ask_other(txid, member, now)
 
-    def _ask_other(self, txid: TxId, failed: MemberId, now_ms: int) -> Iterable[Effect]:
+    def _ask_other(self, txid: TxId, failed: MemberId, now: Now) -> Iterable[Effect]:
         silent = self._peers.get(failed)
         if silent is not None:
             silent.known.discard(txid)  # or two peers without it would be asked in turn for ever
         for peer in self._peers.established():
             if peer.member != failed and txid in peer.known:
-                self._asked[txid] = (peer.member, now_ms)
+                self._asked[txid] = (peer.member, now.monotonic_ms)
                 yield Send(
                     member=peer.member,
                     session=peer.session,
@@ -67,17 +68,17 @@ class Relay:
                 )
                 return
 
-    def on_inventory(self, peer: Peer, inventory: Inventory, now_ms: int) -> Iterable[Effect]:
+    def on_inventory(self, peer: Peer, inventory: Inventory, now: Now) -> Iterable[Effect]:
         """Ask for announced transactions that are unknown and not asked for.
 
         Raises:
             PeerMisbehaved: too many announcements a second.
         """
-        self._peers.count_inventory(peer, len(inventory.txids), now_ms)
+        self._peers.count_inventory(peer, len(inventory.txids), now)
         peer.known.add(inventory.txids)
         unknown = tuple(txid for txid in inventory.txids if not self._is_known(txid))
         if unknown:
-            self._asked.update(dict.fromkeys(unknown, (peer.member, now_ms)))
+            self._asked.update(dict.fromkeys(unknown, (peer.member, now.monotonic_ms)))
             yield Send(
                 member=peer.member,
                 session=peer.session,
@@ -93,14 +94,14 @@ class Relay:
             or self._store.retirement(txid) is not None
         )
 
-    def on_request(self, peer: Peer, request: GetTransactions, now_ms: int) -> Iterable[Effect]:
+    def on_request(self, peer: Peer, request: GetTransactions, now: Now) -> Iterable[Effect]:
         """Send the asked transactions that wait here; the others are silently absent.
 
         So are those beyond what a peer is served in a second.
         """
         peer.known.add(request.txids)
         for batch in self._batches(request.txids):
-            if not peer.may_be_served(now_ms):
+            if not peer.may_be_served(now):
                 return
             frame = encode_message(Transactions(transactions=tuple(batch)))
             peer.served_bytes += len(frame)

@@ -16,6 +16,7 @@ from node.core.effects import Effect, StartMining, StopMining
 from node.core.mempool import Mempool, PooledTransaction
 from node.core.ports import Environment
 from node.core.template import Template
+from node.core.timing import Now
 
 
 class Sealing:
@@ -41,7 +42,7 @@ class Sealing:
         if self._template is not None:
             self._arrived.append(pooled)
 
-    def renew(self, now_ms: int) -> Iterable[Effect]:
+    def renew(self, now: Now) -> Iterable[Effect]:
         """Start over on the head; call when the head moved."""
         self._arrived.clear()
         head = self._chain.head
@@ -56,21 +57,21 @@ class Sealing:
         )
         if self._chain.may_hold_transactions(head):
             self._template.fill(self._mempool.fair_order())
-        yield self._start(self._template, now_ms)
+        yield self._start(self._template, now)
 
-    def refresh(self, now_ms: int) -> Iterable[Effect]:
+    def refresh(self, now: Now) -> Iterable[Effect]:
         """Take in new transactions and the time, each at its pace; call on every tick."""
         template = self._template
         if template is None:
             return
-        waited_ms = now_ms - self._renewed_ms
+        waited_ms = now.monotonic_ms - self._renewed_ms
         is_due = bool(self._arrived) and waited_ms >= limits.TEMPLATE_REFRESH_MS
         if is_due and self._chain.may_hold_transactions(template.parent):
             template.fill(self._arrived)
         if is_due:
             self._arrived.clear()
         if is_due or waited_ms >= limits.TEMPLATE_TIME_MS:
-            yield self._start(template, now_ms)
+            yield self._start(template, now)
 
     def solve(self, job_id: int, nonce: bytes) -> Block | None:
         """Return the sealed block that a nonce completes; None for a job that is over."""
@@ -88,10 +89,10 @@ class Sealing:
             certificates=template.certificates,
         )
 
-    def _start(self, template: Template, now_ms: int) -> StartMining:
-        self._header = template.header(now_ms)
+    def _start(self, template: Template, now: Now) -> StartMining:
+        self._header = template.header(now.wall_ms)
         self._transactions_in_work = len(template.transactions)
-        self._renewed_ms = now_ms
+        self._renewed_ms = now.monotonic_ms
         self._job_id += 1
         self._is_mining = True
         return StartMining(

@@ -40,6 +40,7 @@ from node.core.ports import Environment
 from node.core.progress import Progress
 from node.core.relay import Relay
 from node.core.sync import Sync
+from node.core.timing import Now
 
 
 class Sessions:
@@ -71,9 +72,9 @@ class Sessions:
         self._sync = sync
         self._next_job = next_job
 
-    def connect(self, member: MemberId, session: int, now_ms: int) -> Iterable[Effect]:
+    def connect(self, member: MemberId, session: int, now: Now) -> Iterable[Effect]:
         """Begin a session: say hello."""
-        peer = self._peers.add(member, session, now_ms)
+        peer = self._peers.add(member, session, now)
         hello = Hello(
             version=limits.PROTOCOL_VERSION,
             genesis_hash=self._rules.genesis_hash,
@@ -82,17 +83,17 @@ class Sessions:
         )
         yield Send(member=peer.member, session=peer.session, frame=encode_message(hello))
 
-    def expire(self, now_ms: int) -> Iterable[Effect]:
+    def expire(self, now: Now) -> Iterable[Effect]:
         """End sessions whose hello did not come in time; call on every tick."""
         for peer in self._peers:
-            is_late = now_ms - peer.connected_ms >= limits.HELLO_MS_MAX
+            is_late = now.monotonic_ms - peer.connected_ms >= limits.HELLO_MS_MAX
             if not peer.is_established and is_late:
                 self._peers.remove(peer.member)
                 yield Disconnect(
                     member=peer.member, session=peer.session, code="hello_timeout", discourage_ms=0
                 )
 
-    def receive(self, peer: Peer, frame: bytes, now_ms: int) -> Iterable[Effect]:
+    def receive(self, peer: Peer, frame: bytes, now: Now) -> Iterable[Effect]:
         """Take one frame of a peer; whatever is wrong with it is held against the peer."""
         block_bytes_max = self._rules.parameters.block_bytes_max
         try:
@@ -101,7 +102,7 @@ class Sessions:
                 bytes_max=frame_bytes_max(block_bytes_max),
                 block_bytes_max=block_bytes_max,
             )
-            yield from self._dispatch(peer, message, now_ms)
+            yield from self._dispatch(peer, message, now)
         except UnknownVersion as error:
             yield from self._refuse(peer, error.code, error.detail)
         except TreeFull as error:
@@ -112,9 +113,9 @@ class Sessions:
         except PeerMisbehaved as error:
             yield from self._peers.penalise(peer.member, error.code, error.score)
 
-    def _dispatch(self, peer: Peer, message: Message, now_ms: int) -> Iterable[Effect]:
+    def _dispatch(self, peer: Peer, message: Message, now: Now) -> Iterable[Effect]:
         if isinstance(message, Hello):
-            yield from self._on_hello(peer, message, now_ms)
+            yield from self._on_hello(peer, message, now)
         elif isinstance(message, Refuse):
             self._peers.remove(peer.member)
             yield Note(name="refused_by_peer", fields={"peer": peer.member, "code": message.code})
@@ -124,13 +125,13 @@ class Sessions:
         elif not peer.is_established:
             raise PeerMisbehaved("hello_missing", "a message before the hello")
         elif isinstance(message, Inventory | GetTransactions | Transactions):
-            yield from self._on_transactions(peer, message, now_ms)
+            yield from self._on_transactions(peer, message, now)
         elif isinstance(message, Votes | GetMemberVotes | MemberVotes):
-            yield from self._on_votes(peer, message, now_ms)
+            yield from self._on_votes(peer, message, now)
         else:
-            yield from self._on_chain(peer, message, now_ms)
+            yield from self._on_chain(peer, message, now)
 
-    def _on_hello(self, peer: Peer, hello: Hello, now_ms: int) -> Iterable[Effect]:
+    def _on_hello(self, peer: Peer, hello: Hello, now: Now) -> Iterable[Effect]:
         if peer.is_established:
             raise PeerMisbehaved("second_hello", "a session has one hello")
         if hello.member != peer.member:
@@ -142,7 +143,7 @@ class Sessions:
         yield Note(name="peer_established", fields={"peer": peer.member})
         self._relay.introduce(peer)
         yield from self._introduce_votes(peer)
-        yield from self._on_tip(peer, hello.tip, now_ms)
+        yield from self._on_tip(peer, hello.tip, now)
 
     def _introduce_votes(self, peer: Peer) -> Iterable[Effect]:
         """Send what a new peer may have missed: the votes above the last final block."""
@@ -165,20 +166,20 @@ class Sessions:
         )
 
     def _on_transactions(
-        self, peer: Peer, message: Inventory | GetTransactions | Transactions, now_ms: int
+        self, peer: Peer, message: Inventory | GetTransactions | Transactions, now: Now
     ) -> Iterable[Effect]:
         if isinstance(message, Inventory):
-            yield from self._relay.on_inventory(peer, message, now_ms)
+            yield from self._relay.on_inventory(peer, message, now)
         elif isinstance(message, GetTransactions):
-            yield from self._relay.on_request(peer, message, now_ms)
+            yield from self._relay.on_request(peer, message, now)
         else:
             yield from self._admission.receive(peer, message.transactions, self._next_job())
 
     def _on_votes(
-        self, peer: Peer, message: Votes | GetMemberVotes | MemberVotes, now_ms: int
+        self, peer: Peer, message: Votes | GetMemberVotes | MemberVotes, now: Now
     ) -> Iterable[Effect]:
         if isinstance(message, Votes):
-            yield from self._finality.hear(message.votes, peer, now_ms)
+            yield from self._finality.hear(message.votes, peer, now)
         elif isinstance(message, GetMemberVotes):
             answer = MemberVotes(
                 member=message.member, votes=self._finality.latest_of(message.member)
@@ -193,28 +194,28 @@ class Sessions:
         self,
         peer: Peer,
         message: Tip | GetHeaders | Headers | GetBlocks | BlockMessage | NotFound,
-        now_ms: int,
+        now: Now,
     ) -> Iterable[Effect]:
         match message:
             case Tip():
-                yield from self._on_tip(peer, message, now_ms)
+                yield from self._on_tip(peer, message, now)
             case GetHeaders():
-                yield from self._send_headers(peer, message, now_ms)
+                yield from self._send_headers(peer, message, now)
             case Headers():
-                yield from self._sync.on_headers(peer, message, now_ms)
+                yield from self._sync.on_headers(peer, message, now)
             case GetBlocks():
-                yield from self._send_blocks(peer, message, now_ms)
+                yield from self._send_blocks(peer, message, now)
             case BlockMessage():
                 yield from self._intake.receive(peer, message.block, self._next_job())
-                yield from self._sync.schedule(now_ms)
+                yield from self._sync.schedule(now)
             case NotFound():
-                yield from self._sync.on_not_found(peer, message.hashes, now_ms)
+                yield from self._sync.on_not_found(peer, message.hashes, now)
 
-    def _on_tip(self, peer: Peer, tip: Tip, now_ms: int) -> Iterable[Effect]:
+    def _on_tip(self, peer: Peer, tip: Tip, now: Now) -> Iterable[Effect]:
         for encoded in (tip.justified, tip.final):
             if encoded:
                 self._add_certificate(decode_certificate(encoded))
-        yield from self._sync.on_tip(peer, tip.head, now_ms)
+        yield from self._sync.on_tip(peer, tip.head, now)
 
     def _add_certificate(self, certificate: Certificate) -> None:
         target = certificate.vote.target
@@ -231,18 +232,18 @@ class Sessions:
             raise PeerMisbehaved(error.code, error.detail) from None
         self._finality.tally.add_certificate(certificate)
 
-    def _send_headers(self, peer: Peer, request: GetHeaders, now_ms: int) -> Iterable[Effect]:
-        if not peer.may_be_served(now_ms):
+    def _send_headers(self, peer: Peer, request: GetHeaders, now: Now) -> Iterable[Effect]:
+        if not peer.may_be_served(now):
             return  # it asks again
         headers = self._chain.headers_after(request.locator, limits.HEADERS_PER_MESSAGE_MAX)
         frame = encode_message(Headers(headers=headers))
         peer.served_bytes += len(frame)
         yield Send(member=peer.member, session=peer.session, frame=frame)
 
-    def _send_blocks(self, peer: Peer, request: GetBlocks, now_ms: int) -> Iterable[Effect]:
+    def _send_blocks(self, peer: Peer, request: GetBlocks, now: Now) -> Iterable[Effect]:
         missing = []
         for block_hash in request.hashes:
-            is_served = peer.may_be_served(now_ms) and self._chain.is_validated(block_hash)
+            is_served = peer.may_be_served(now) and self._chain.is_validated(block_hash)
             raw = self._environment.store.block_bytes(block_hash) if is_served else None
             if raw is None:
                 missing.append(block_hash)

@@ -22,6 +22,7 @@ from node.core.chain import Chain
 from node.core.effects import Effect, Note, Send
 from node.core.messages import GetBlocks, GetHeaders, Headers, encode_message
 from node.core.peers import Peer, PeerMisbehaved, Peers
+from node.core.timing import Now
 
 BELOW_FINAL_SCORE = 25
 """A fork below our last final block may be an honest peer's that has not heard of it yet, so it
@@ -48,18 +49,18 @@ class Sync:
 
     # --- headers -----------------------------------------------------------------------------
 
-    def on_tip(self, peer: Peer, head: SealedHeader, now_ms: int) -> Iterable[Effect]:
+    def on_tip(self, peer: Peer, head: SealedHeader, now: Now) -> Iterable[Effect]:
         """Take an announced head; ask for what leads to it.
 
         Raises:
             PeerMisbehaved, LedgerError: the header is against the rules.
         """
         peer.best = head
-        if self._place(peer, head, now_ms) is None and head.hash in peer.parked:
-            yield from self._ask_headers(peer, now_ms)
-        yield from self.schedule(now_ms)
+        if self._place(peer, head, now) is None and head.hash in peer.parked:
+            yield from self._ask_headers(peer, now)
+        yield from self.schedule(now)
 
-    def on_headers(self, peer: Peer, message: Headers, now_ms: int) -> Iterable[Effect]:
+    def on_headers(self, peer: Peer, message: Headers, now: Now) -> Iterable[Effect]:
         """Place a batch of headers and ask for the next.
 
         Raises:
@@ -74,17 +75,17 @@ class Sync:
         for sealed in message.headers:
             if last is not None and sealed.header.parent != last.hash:
                 raise PeerMisbehaved("headers_no_chain", "headers that do not follow each other")
-            last = self._place(peer, sealed, now_ms) or last
-        self._place_parked(peer, now_ms)
+            last = self._place(peer, sealed, now) or last
+        self._place_parked(peer, now)
         is_full = len(message.headers) == limits.HEADERS_PER_MESSAGE_MAX
         if last is not None and is_full and self._has_window(last):
-            yield from self._ask_headers(peer, now_ms, start=last)
-        yield from self.schedule(now_ms)
+            yield from self._ask_headers(peer, now, start=last)
+        yield from self.schedule(now)
 
     def _has_window(self, node: BlockNode) -> bool:
         return node.height - self._chain.head.height < limits.HEADERS_AHEAD_MAX
 
-    def _place(self, peer: Peer, sealed: SealedHeader, now_ms: int) -> BlockNode | None:
+    def _place(self, peer: Peer, sealed: SealedHeader, now: Now) -> BlockNode | None:
         """Put a header into the tree, or park it; None where it has no place now."""
         known = self._chain.tree.get(sealed.hash)
         if known is not None:
@@ -94,7 +95,7 @@ class Sync:
         parameters = self._chain.tree.rules.parameters
         validate_work(sealed)
         validate_target(sealed, parameters)
-        is_future = sealed.header.time_ms > now_ms + parameters.future_ms_max
+        is_future = sealed.header.time_ms > now.wall_ms + parameters.future_ms_max
         if sealed.header.parent not in self._chain.tree:
             self._refuse_below_final(sealed)
         if is_future or sealed.header.parent not in self._chain.tree:
@@ -119,21 +120,21 @@ class Sync:
         while len(peer.parked) > limits.ORPHANS_PER_PEER_MAX:
             peer.parked.popitem(last=False)
 
-    def _place_parked(self, peer: Peer, now_ms: int) -> None:
+    def _place_parked(self, peer: Peer, now: Now) -> None:
         """Try a peer's parked headers again, lowest first."""
         for sealed in sorted(peer.parked.values(), key=lambda s: s.header.height):
             if sealed.header.parent in self._chain.tree:
                 del peer.parked[sealed.hash]
-                self._place(peer, sealed, now_ms)
+                self._place(peer, sealed, now)
             elif sealed.header.height <= self._chain.tree.root.height:
                 del peer.parked[sealed.hash]
 
     def _ask_headers(
-        self, peer: Peer, now_ms: int, start: BlockNode | None = None
+        self, peer: Peer, now: Now, start: BlockNode | None = None
     ) -> Iterable[Effect]:
         if peer.headers_asked_ms is not None:
             return
-        peer.headers_asked_ms = now_ms
+        peer.headers_asked_ms = now.monotonic_ms
         peer.headers_owed += 1
         locator = self._chain.locator(start or self._chain.head, limits.LOCATOR_MAX)
         yield Send(
@@ -167,16 +168,14 @@ class Sync:
             self._refused_by.pop(block_hash, None)
             self._delivered_by.pop(block_hash, None)
 
-    def on_not_found(
-        self, peer: Peer, hashes: Iterable[BlockHash], now_ms: int
-    ) -> Iterable[Effect]:
+    def on_not_found(self, peer: Peer, hashes: Iterable[BlockHash], now: Now) -> Iterable[Effect]:
         """A peer lacks blocks that it was asked for; others are asked."""
         for block_hash in hashes:
             if peer.in_flight.pop(block_hash, None) is not None:
                 self._refused_by.setdefault(block_hash, set()).add(peer.member)
-        yield from self.schedule(now_ms)
+        yield from self.schedule(now)
 
-    def schedule(self, now_ms: int) -> Iterable[Effect]:
+    def schedule(self, now: Now) -> Iterable[Effect]:
         """Ask for wanted bodies, in order, from peers with room."""
         asked: dict[str, list[BlockHash]] = {}
         in_flight = {block_hash for peer in self._peers for block_hash in peer.in_flight}
@@ -192,7 +191,7 @@ class Sync:
                 if all(len(p.in_flight) >= limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX for p in peers):
                     break
                 continue
-            peer.in_flight[block_hash] = now_ms + peer.stall_ms
+            peer.in_flight[block_hash] = now.monotonic_ms + peer.stall_ms
             asked.setdefault(peer.member, []).append(block_hash)
         for peer in peers:
             hashes = asked.get(peer.member, [])
@@ -216,10 +215,10 @@ class Sync:
         ]
         return min(able, key=partial(_preference, node), default=None)
 
-    def on_tick(self, now_ms: int) -> Iterable[Effect]:
+    def on_tick(self, now: Now) -> Iterable[Effect]:
         """Give up on stalled requests, place parked headers whose time came, go on."""
         for peer in self._peers.established():
-            late = [h for h, deadline in peer.in_flight.items() if now_ms >= deadline]
+            late = [h for h, deadline in peer.in_flight.items() if now.monotonic_ms >= deadline]
             for block_hash in late:
                 del peer.in_flight[block_hash]
                 self._refused_by.setdefault(block_hash, set()).add(peer.member)
@@ -227,7 +226,7 @@ class Sync:
                 peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
                 yield Note(name="peer_stalled", fields={"peer": peer.member, "blocks": len(late)})
             try:
-                yield from self._continue_headers(peer, now_ms)
+                yield from self._continue_headers(peer, now)
             except TreeFull as error:
                 yield Note(name="header_without_room", fields={"code": error.code})
             except LedgerError as error:  # a parked header's turn came, and it is against the rules
@@ -235,15 +234,15 @@ class Sync:
             except PeerMisbehaved as error:
                 yield from self._peers.penalise(peer.member, error.code, error.score)
         self._forgive()
-        yield from self.schedule(now_ms)
+        yield from self.schedule(now)
 
-    def _continue_headers(self, peer: Peer, now_ms: int) -> Iterable[Effect]:
+    def _continue_headers(self, peer: Peer, now: Now) -> Iterable[Effect]:
         asked_ms = peer.headers_asked_ms
-        if asked_ms is not None and now_ms - asked_ms >= peer.stall_ms:
+        if asked_ms is not None and now.monotonic_ms - asked_ms >= peer.stall_ms:
             peer.headers_asked_ms = None
             peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
         if peer.parked:
-            self._place_parked(peer, now_ms)
+            self._place_parked(peer, now)
         best = peer.best
         is_behind = best is not None and best.hash not in self._chain.tree
         if is_behind and best is not None and not self._chain.is_final_history(best):
@@ -254,7 +253,7 @@ class Sync:
                 start = max(
                     self._wanted.values(), key=lambda node: node.height, default=self._chain.head
                 )
-                yield from self._ask_headers(peer, now_ms, start=start)
+                yield from self._ask_headers(peer, now, start=start)
 
     def _forgive(self) -> None:
         """When every peer that may have a block failed it, ask them again: nobody else will come."""

@@ -117,10 +117,10 @@ class Template:
         following = [self._parked.pop((key, sequence + 1), None) for key, sequence in pooled.lanes]
         return [waiting for waiting in following if waiting is not None]
 
-    def header(self, now_ms: int) -> Header:
+    def header(self, wall_ms: int) -> Header:
         """Return the header to work on, with the time as late as the rules ask; its nonce is 0."""
         parent, rules = self.parent.sealed.header, self._rules
-        time_ms = max(now_ms, parent.time_ms + 1)
+        time_ms = max(wall_ms, parent.time_ms + 1)
         return Header(
             height=parent.height + 1,
             parent=self.parent.hash,

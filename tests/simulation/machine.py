@@ -42,6 +42,7 @@ from node.core.events import (
     TransactionsSubmitted,
 )
 from node.core.ports import Environment, RecoveredVotes
+from node.core.timing import Now
 from node.storage.memory import MemoryKeyValue, MemoryStore
 from tests.factories import Network as Register
 from tests.simulation.mining import SampledMiner
@@ -121,6 +122,7 @@ class Machine:
         self._store = MemoryStore(around.register.genesis, self._tables)
         self._miner = SampledMiner(around.rules, random)
         self._starts = 0
+        self._started_ms = 0
         self._job_id: int | None = None
 
     @property
@@ -134,20 +136,22 @@ class Machine:
         return self._store
 
     @property
-    def clock_ms(self) -> int:
-        """What its clock shows."""
-        return self._around.timeline.now_ms + self._skew_ms
+    def now(self) -> Now:
+        """What its clocks show: a wall clock that is off, and one that counts from the start."""
+        real_ms = self._around.timeline.now_ms
+        return Now(wall_ms=real_ms + self._skew_ms, monotonic_ms=real_ms - self._started_ms)
 
     # --- life and death ----------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the node on what its disk holds."""
         self._starts += 1
+        self._started_ms = self._around.timeline.now_ms
         self._store = MemoryStore(self._around.register.genesis, self._tables)
         self._job_id = self.crash_at = None
         self.engine = Engine(self._environment())
         self._around.watcher.on_event(self, None)
-        self._run(self.engine.start(self.clock_ms))
+        self._run(self.engine.start(self.now))
         self._later(self._random.randrange(TICK_MS_MAX), self._tick)
 
     def _environment(self) -> Environment:
@@ -191,7 +195,7 @@ class Machine:
         if self.engine is None:
             return
         self._around.watcher.on_event(self, event)
-        self._run(self.engine.handle(event, self.clock_ms))
+        self._run(self.engine.handle(event, self.now))
 
     def _tick(self) -> None:
         self.handle(Tick())

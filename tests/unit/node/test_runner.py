@@ -11,6 +11,7 @@ import pytest
 from node.core.effects import Effect
 from node.core.engine import Engine
 from node.core.events import Event, Tick
+from node.core.timing import Now
 from node.metrics import Metrics
 from node.runner import INBOX_EVENTS_MAX, EngineRunner
 from node.storage.chain import StoredChain
@@ -22,12 +23,12 @@ FEEDERS = 3
 class Failing:
     """An engine whose first event ends it, and a publisher that is told nothing."""
 
-    def start(self, now_ms: int) -> tuple[Effect, ...]:
-        assert now_ms > 0
+    def start(self, now: Now) -> tuple[Effect, ...]:
+        assert now.wall_ms > now.monotonic_ms > 0
         return ()
 
-    def handle(self, event: Event, now_ms: int) -> tuple[Effect, ...]:
-        raise RuntimeError(f"{event} at {now_ms}")
+    def handle(self, event: Event, now: Now) -> tuple[Effect, ...]:
+        raise RuntimeError(f"{event} at {now}")
 
     async def perform(self, effect: Effect) -> None:
         raise AssertionError(effect)

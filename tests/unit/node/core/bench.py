@@ -55,6 +55,7 @@ from node.core.messages import (
     encode_message,
 )
 from node.core.ports import Environment, RecoveredVotes
+from node.core.timing import Now
 from node.storage.memory import MemoryStore
 from tests.chains import ChainBuilder
 from tests.factories import GENESIS_TIME_MS, Network, make_network
@@ -100,7 +101,8 @@ class Bench:
         self.chain = ChainBuilder(self.network)
         self.member = MemberId(member)
         self.store = store or MemoryStore(self.network.genesis)
-        self.now_ms = GENESIS_TIME_MS + 60_000
+        self.wall_ms = GENESIS_TIME_MS + 60_000
+        self.monotonic_ms = 0
         self.effects: list[Effect] = []
         self.genesis = Made(
             block=Block(sealed=self.chain.genesis, transactions=(), certificates=()),
@@ -121,12 +123,17 @@ class Bench:
                 is_mining=is_mining,
             )
         )
-        self._run(self.engine.start(self.now_ms))
+        self._run(self.engine.start(self.now))
 
     @property
     def rules(self) -> ChainRules:
         """Rules of the chain."""
         return self.chain.rules
+
+    @property
+    def now(self) -> Now:
+        """This moment, on both of the engine's clocks."""
+        return Now(wall_ms=self.wall_ms, monotonic_ms=self.monotonic_ms)
 
     @property
     def height(self) -> int:
@@ -138,7 +145,7 @@ class Bench:
     def handle(self, event: Event) -> list[Effect]:
         """Give the engine an event, and verdicts for what it wants verified; return all effects."""
         self.effects = []
-        self._run(self.engine.handle(event, self.now_ms))
+        self._run(self.engine.handle(event, self.now))
         return self.effects
 
     def _run(self, effects: tuple[Effect, ...]) -> None:
@@ -148,12 +155,17 @@ class Bench:
             if isinstance(effect, VerifySignatures):
                 verdicts = tuple(verify(*item) for item in effect.items)
                 answer = SignaturesVerified(job_id=effect.job_id, verdicts=verdicts)
-                self._run(self.engine.handle(answer, self.now_ms))
+                self._run(self.engine.handle(answer, self.now))
 
     def tick(self, after_ms: int = 100) -> list[Effect]:
         """Let time pass, and tick."""
-        self.now_ms += after_ms
+        self.wait(after_ms)
         return self.handle(Tick())
+
+    def wait(self, after_ms: int) -> None:
+        """Let time pass on both clocks, without a tick."""
+        self.wall_ms += after_ms
+        self.monotonic_ms += after_ms
 
     def connect(self, *members: str, tip: SealedHeader | None = None) -> None:
         """Let members connect and say hello, with genesis as their head unless told."""

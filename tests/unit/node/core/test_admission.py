@@ -136,13 +136,11 @@ def test_threat_27_checks_in_flight_are_capped(
     """A flood that outruns the verifier is turned away before it costs a signature."""
     monkeypatch.setattr(limits, "SUBMISSIONS_IN_FLIGHT_MAX", 2)
     raws = tuple(pay(bench, sequence).raw for sequence in range(3))
-    effects = bench.engine.handle(
-        TransactionsSubmitted(request_id=9, transactions=raws), bench.now_ms
-    )
+    effects = bench.engine.handle(TransactionsSubmitted(request_id=9, transactions=raws), bench.now)
     (job,) = [effect for effect in effects if isinstance(effect, VerifySignatures)]
     assert len(job.items) == 2
     effects = bench.engine.handle(
-        SignaturesVerified(job_id=job.job_id, verdicts=(True, True)), bench.now_ms
+        SignaturesVerified(job_id=job.job_id, verdicts=(True, True)), bench.now
     )
     (reply,) = [effect for effect in effects if isinstance(effect, Reply)]
     assert [outcome.code for outcome in reply.outcomes] == ["", "", "mempool_full"]

@@ -185,7 +185,7 @@ def test_threat_33_a_header_from_the_future_waits_for_its_time() -> None:
     bench = Bench()
     bench.connect("bank2")
     future_ms = bench.rules.parameters.future_ms_max
-    ahead_ms = bench.now_ms - bench.chain.genesis.header.time_ms + future_ms + 500
+    ahead_ms = bench.wall_ms - bench.chain.genesis.header.time_ms + future_ms + 500
     block = bench.block(bench.genesis, step_ms=ahead_ms)
     bench.announce("bank2", block.sealed)
     assert asked(bench, "bank2") == []
@@ -212,7 +212,7 @@ def test_threat_36_a_parked_header_without_room_is_no_offence(
     bench = Bench()
     bench.connect("bank2")
     future_ms = bench.rules.parameters.future_ms_max
-    ahead_ms = bench.now_ms - bench.chain.genesis.header.time_ms + future_ms + 500
+    ahead_ms = bench.wall_ms - bench.chain.genesis.header.time_ms + future_ms + 500
     bench.announce("bank2", bench.block(bench.genesis, step_ms=ahead_ms).sealed)
     monkeypatch.setattr(tree, "NODES_MAX", 1)
     bench.tick(500)
@@ -228,13 +228,13 @@ def test_threat_14_a_peer_is_served_so_much_a_second(monkeypatch: pytest.MonkeyP
     bench.deliver("bank2", *blocks)
     monkeypatch.setattr(limits, "SERVED_BYTES_PER_SECOND_MAX", 1)
     hashes = tuple(made.hash for made in blocks)
-    bench.now_ms += 1_000
+    bench.wait(1_000)
     bench.receive("bank2", GetBlocks(hashes=hashes))
     assert [m.block for m in bench.sent("bank2", BlockMessage)] == [blocks[0].block.encode()]
     assert [m.hashes for m in bench.sent("bank2", NotFound)] == [hashes[1:]]
     bench.receive("bank2", GetHeaders(locator=(bench.genesis.hash,)))
     assert not bench.sent("bank2", Headers)
-    bench.now_ms += 1_000
+    bench.wait(1_000)
     bench.receive("bank2", GetHeaders(locator=(bench.genesis.hash,)))
     assert bench.sent("bank2", Headers)
 
@@ -243,7 +243,7 @@ def test_threat_33_a_parked_header_that_turns_out_wrong_costs_its_peer() -> None
     """When its turn comes on a tick it is judged like any other; the node goes on."""
     bench = Bench()
     bench.connect("bank2")
-    future_ms = bench.now_ms + bench.rules.parameters.future_ms_max + 500
+    future_ms = bench.wall_ms + bench.rules.parameters.future_ms_max + 500
     bench.announce("bank2", bench.block(bench.genesis, time_ms=future_ms).sealed)
     assert bench.punished() is None
     bench.tick(500)

@@ -51,11 +51,11 @@ def test_a_template_grows_by_what_arrives() -> None:
     bench.submit(pay(bench, 1))
     made = template(bench)
     assert made.transactions == []
-    root = made.header(bench.now_ms).state_root
+    root = made.header(bench.wall_ms).state_root
     bench.submit(pay(bench, 0))
     assert made.fill([p for p in bench.engine.mempool.fair_order() if p.lanes[0][1] == 0])
     assert [t.body.actors[0].sequence for t in made.transactions] == [0, 1]
-    assert made.header(bench.now_ms).state_root != root
+    assert made.header(bench.wall_ms).state_root != root
 
 
 def test_legs_are_limited() -> None:
@@ -96,7 +96,7 @@ def test_a_solved_template_is_the_next_head() -> None:
     bench.submit(pay(bench, 0))
     bench.tick(300)
     (job,) = bench.wanted(StartMining)
-    sealed = bench.chain.mine(template(bench).header(bench.now_ms))
+    sealed = bench.chain.mine(template(bench).header(bench.wall_ms))
     bench.handle(NonceFound(job_id=job.job_id, nonce=sealed.header.nonce))
     assert bench.height == 1
     assert bench.store.location(pay(bench, 0).txid) == (1, 0)
