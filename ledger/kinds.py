@@ -23,6 +23,7 @@ from ledger.identity import (
     asset_code,
     enum_value,
 )
+from ledger.measures import Govern, decode_govern, govern_value
 
 
 class Kind(IntEnum):
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     ISSUE = 2
     REDEEM = 3
     OPEN_ACCOUNT = 4
+    GOVERN = 5
 
 
 class Leg(NamedTuple):
@@ -82,13 +84,15 @@ class OpenAccount:
     keys: KeySet
 
 
-Effect = Transfer | Issue | Redeem | OpenAccount
+Effect = Transfer | Issue | Redeem | OpenAccount | Govern
 
 
 def leg_count(effect: Effect) -> int:
     """Return the movements that an effect counts for against the block's limit."""
     if isinstance(effect, Transfer):
         return len(effect.legs)
+    if isinstance(effect, Govern):
+        return len(effect.measures)
     return 1 if isinstance(effect, OpenAccount) else len(effect.entries)
 
 
@@ -98,6 +102,8 @@ def effect_value(effect: Effect) -> codec.Value:
         return effect.legs
     if isinstance(effect, OpenAccount):
         return (effect.account_kind.value, effect.keys.to_value())
+    if isinstance(effect, Govern):
+        return govern_value(effect)
     return (effect.asset, effect.entries)
 
 
@@ -165,10 +171,12 @@ KIND_OF: Mapping[type[Effect], Kind] = {
     Issue: Kind.ISSUE,
     Redeem: Kind.REDEEM,
     OpenAccount: Kind.OPEN_ACCOUNT,
+    Govern: Kind.GOVERN,
 }
 EFFECT_DECODERS: Mapping[int, Callable[[codec.Value], Effect]] = {
     Kind.TRANSFER: _decode_transfer,
     Kind.ISSUE: _decode_issue,
     Kind.REDEEM: _decode_redeem,
     Kind.OPEN_ACCOUNT: _decode_open_account,
+    Kind.GOVERN: decode_govern,
 }

@@ -13,6 +13,17 @@ REFERENCE_BYTES_MAX = 140
 PAYLOAD_BYTES_MAX = 64 * 1024
 VALIDITY_BLOCKS_MAX = 10_000
 
+GOVERN_VALIDITY_BLOCKS_MAX = 1_000_000
+"""Longest validity of a ``govern`` transaction, blocks: its signatures may take days."""
+MEASURES_MAX = 100
+"""Measures of one ``govern`` transaction."""
+DECISION_SIGNATURES_MIN = 2
+"""Fewest officers who sign a regulator's measure: one makes it, another checks it."""
+REASON_BYTES_MAX = 280
+"""A measure's reason, bytes of UTF-8."""
+CASE_BYTES_MAX = 64
+"""A measure's case reference, bytes of UTF-8."""
+
 LANES = 16
 """Sequence lanes of an account, so that several operators need not wait for one another."""
 

@@ -7,11 +7,12 @@ loop; here it is decided *whose* signatures a transaction must carry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from ledger import limits
 from ledger.errors import InvalidBlock, InvalidKey, InvalidTransaction
+from ledger.governance import apply_measures, deciding_keys
 from ledger.hashing import BlockHash
 from ledger.identity import (
     Account,
@@ -26,6 +27,7 @@ from ledger.identity import (
 )
 from ledger.keys import check_registrable
 from ledger.kinds import Entry, Issue, OpenAccount, Redeem, Transfer
+from ledger.measures import Govern
 from ledger.parameters import Parameters
 from ledger.state import (
     Overlay,
@@ -95,12 +97,7 @@ def validate_window(
     if body.genesis_hash != genesis_hash:
         raise InvalidTransaction("wrong_chain", "signed for another chain")
     if not 0 <= body.valid_until - body.valid_from <= limits.VALIDITY_BLOCKS_MAX:
-        raise InvalidTransaction(
-            "bad_validity",
-            f"a validity window spans 0 to {limits.VALIDITY_BLOCKS_MAX} blocks",
-            valid_from=body.valid_from,
-            valid_until=body.valid_until,
-        )
+        _check_long_window(transaction)
     if height < body.valid_from:
         raise InvalidTransaction(
             "not_yet_valid", "its validity begins later", valid_from=body.valid_from, height=height
@@ -108,6 +105,20 @@ def validate_window(
     if height > body.valid_until:
         raise InvalidTransaction(
             "expired", "its validity is over", valid_until=body.valid_until, height=height
+        )
+
+
+def _check_long_window(transaction: SignedTransaction) -> None:
+    """Refuse a window that only governance may have, whose signatures can take days."""
+    body = transaction.body
+    is_govern = isinstance(body.effect, Govern)
+    blocks_max = limits.GOVERN_VALIDITY_BLOCKS_MAX if is_govern else limits.VALIDITY_BLOCKS_MAX
+    if not 0 <= body.valid_until - body.valid_from <= blocks_max:
+        raise InvalidTransaction(
+            "bad_validity",
+            f"a validity window spans 0 to {blocks_max} blocks",
+            valid_from=body.valid_from,
+            valid_until=body.valid_until,
         )
 
 
@@ -147,13 +158,17 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
         return _issue(view, transaction, effect)
     if isinstance(effect, Redeem):
         return _redeem(view, transaction, effect)
+    if isinstance(effect, Govern):
+        return _govern(view, transaction, effect)
     return _open_account(view, transaction, effect, height)
 
 
 def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer) -> Writes:
     debited = {leg.debit for leg in effect.legs}
     _require_actors(transaction, debited)
-    _require_signers(transaction, [_debitable(view, account).keys for account in debited])
+    debtors = {account: _known_account(view, account) for account in debited}
+    _require_signers(transaction, [debtor.keys for debtor in debtors.values()])
+    _require_debitable(debtors)
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
     balances: Writes = {}
@@ -216,8 +231,9 @@ def _issue(view: StateView, transaction: SignedTransaction, effect: Issue) -> Wr
 
 def _redeem(view: StateView, transaction: SignedTransaction, effect: Redeem) -> Writes:
     issuer = _issuer(view, transaction, effect.asset, accounts=effect.entries)
-    payers = [_debitable(view, account) for account in {e.account for e in effect.entries}]
-    _require_signers(transaction, [issuer.officers, *(payer.keys for payer in payers)])
+    payers = {entry.account: _known_account(view, entry.account) for entry in effect.entries}
+    _require_signers(transaction, [issuer.officers, *(p.keys for p in payers.values())])
+    _require_debitable(payers)
     balances: Writes = {}
     for entry in effect.entries:
         _move(view, balances, entry.account, effect.asset, -entry.amount)
@@ -248,6 +264,13 @@ def _open_account(
         opened_height=height,
     )
     return {account_key(account): record}
+
+
+def _govern(view: StateView, transaction: SignedTransaction, effect: Govern) -> Writes:
+    """Signers come before the accounts' status, which is for those who may see the accounts."""
+    member_id, member = _acting_member(view, transaction)
+    _require_signers(transaction, [deciding_keys(member_id, member)])
+    return {**apply_measures(view, effect)}
 
 
 def _acting_member(
@@ -286,13 +309,13 @@ def _known_asset(view: StateView, asset: AssetCode) -> Asset:
     return record
 
 
-def _debitable(view: StateView, account: AccountId) -> Account:
-    record = _known_account(view, account)
-    if record.status is not AccountStatus.ACTIVE:
-        raise InvalidTransaction(
-            f"account_{record.status.value}", "the account may not be debited", account=account
-        )
-    return record
+def _require_debitable(debtors: Mapping[AccountId, Account]) -> None:
+    """Refuse debits of frozen and closed accounts; after the signers, who may know the status."""
+    for account, record in debtors.items():
+        if record.status is not AccountStatus.ACTIVE:
+            raise InvalidTransaction(
+                f"account_{record.status.value}", "the account may not be debited", account=account
+            )
 
 
 def _creditable(view: StateView, account: AccountId) -> None:

@@ -36,6 +36,7 @@ from ledger.identity import (
 )
 from ledger.keys import SCHEME_ED25519
 from ledger.kinds import Effect, Entry, Issue, Leg, OpenAccount, Redeem, Transfer
+from ledger.measures import Freeze, Govern, Measure, Policy, Unfreeze
 from ledger.parameters import Parameters
 from ledger.state import Delta, Overlay, Record, StateKey, encode_record
 from ledger.state_tree import StateTree
@@ -123,6 +124,14 @@ class BodyFields(TypedDict, total=False):
     nonce: bytes
     reference: str
     payload: bytes
+
+
+class GovernFields(BodyFields, total=False):
+    """What governance may choose besides."""
+
+    member: str
+    sequence: int
+    signers: Sequence[Signer]
 
 
 class MemoryState:
@@ -256,6 +265,29 @@ class Network:
         effect = OpenAccount(account_kind=kind, keys=keys)
         body = self.body(effect, [Actor(acting, 0, sequence)], **chosen)
         return sign(body, self.officers_of(acting) if signers is None else signers)
+
+    def govern(
+        self,
+        *measures: Measure,
+        member: str = REGULATOR,
+        sequence: int = 0,
+        signers: Sequence[Signer] | None = None,
+        **chosen: Unpack[BodyFields],
+    ) -> SignedTransaction:
+        """Return measures of the regulator, signed by its maker and its checker."""
+        effect = Govern(policy=Policy.REGULATOR, measures=measures)
+        body = self.body(effect, [Actor(MemberId(member), 0, sequence)], **chosen)
+        return sign(body, self.officers[MemberId(member)] if signers is None else signers)
+
+    def freeze(self, name: str, **chosen: Unpack[GovernFields]) -> SignedTransaction:
+        """Return the freezing of an account, named."""
+        measure = Freeze(account=self.holders[name].id, reason="suspicion", case="2026-1")
+        return self.govern(measure, **chosen)
+
+    def unfreeze(self, name: str, **chosen: Unpack[GovernFields]) -> SignedTransaction:
+        """Return the unfreezing of an account, named."""
+        measure = Unfreeze(account=self.holders[name].id, reason="cleared", case="2026-1")
+        return self.govern(measure, **chosen)
 
     def officers_of(self, member: MemberId) -> tuple[Signer, ...]:
         """Return as many officers of a member as must sign for it."""

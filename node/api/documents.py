@@ -115,6 +115,18 @@ class OpenedAccountDocument(TypedDict):
 
 
 @with_config(_DESCRIBED)
+class MeasureDocument(TypedDict):
+    """A measure that governance takes."""
+
+    measure: Literal["freeze", "unfreeze"]
+    account: str
+    """Account that it is about."""
+    reason: str
+    case: str
+    """The regulator's own reference; may be empty."""
+
+
+@with_config(_DESCRIBED)
 class SignatureDocument(TypedDict):
     """A public key with its signature."""
 
@@ -126,11 +138,15 @@ class SignatureDocument(TypedDict):
 class BodyDocument(TypedDict):
     """What a transaction does, for those who may see it."""
 
-    kind: Literal["transfer", "issue", "redeem", "open_account"]
+    kind: Literal["transfer", "issue", "redeem", "open_account", "govern"]
     legs: list[LegDocument]
-    """Movements in order; none for ``open_account``."""
+    """Movements in order; none for ``open_account`` and ``govern``."""
     opened: NotRequired[OpenedAccountDocument]
     """Only for ``open_account``."""
+    policy: NotRequired[Literal["regulator"]]
+    """Who decided; only for ``govern``."""
+    measures: NotRequired[list[MeasureDocument]]
+    """What was decided; only for ``govern``."""
     reference: str
     payload: str
     """Ciphertext for the counterparties, hex."""

@@ -14,6 +14,7 @@ from ledger.blocks import Block, SealedHeader
 from ledger.hashing import TxId
 from ledger.identity import Account, AccountId, Asset, AssetCode, KeySet, Member, MemberId
 from ledger.kinds import Effect, Issue, Leg, OpenAccount, Redeem, Transfer
+from ledger.measures import Govern, Measure, measure_kind
 from ledger.transactions import Actor, SignedTransaction, opened_account_id
 from node.api.documents import (
     AccountDocument,
@@ -29,6 +30,7 @@ from node.api.documents import (
     FinalityName,
     KeySetDocument,
     LegDocument,
+    MeasureDocument,
     MemberDocument,
     OpenedAccountDocument,
     StatusDocument,
@@ -40,7 +42,9 @@ from node.storage.records import FoundEvidence
 
 BITS_BYTES: Final = 4
 
-KindName = Literal["transfer", "issue", "redeem", "open_account"]
+KindName = Literal["transfer", "issue", "redeem", "open_account", "govern"]
+PolicyName = Literal["regulator"]
+MeasureName = Literal["freeze", "unfreeze"]
 
 
 def format_time(time_ms: int) -> str:
@@ -153,6 +157,9 @@ def body_document(transaction: SignedTransaction) -> BodyDocument:
     }
     if isinstance(effect, OpenAccount):
         document["opened"] = _opened_document(transaction, effect)
+    if isinstance(effect, Govern):
+        document["policy"] = cast("PolicyName", effect.policy.name.lower())
+        document["measures"] = [_measure_document(measure) for measure in effect.measures]
     return document
 
 
@@ -275,6 +282,15 @@ def _opened_document(transaction: SignedTransaction, effect: OpenAccount) -> Ope
         "member": member,
         "kind": effect.account_kind.value,
         "keys": key_set_document(effect.keys),
+    }
+
+
+def _measure_document(measure: Measure) -> MeasureDocument:
+    return {
+        "measure": cast("MeasureName", measure_kind(measure).name.lower()),
+        "account": account_text(measure.account),
+        "reason": measure.reason,
+        "case": measure.case,
     }
 
 

@@ -34,9 +34,12 @@ from node.core.relay import Relay
 from node.core.sealing import Sealing
 from node.core.verdicts import VerdictCache
 
-HOLDERS_ONLY: Final = frozenset({"insufficient_funds"})
-"""Refusals that tell what an account holds. They wait for the signatures: otherwise whoever knows
-an account's public key could ask for its balance with a signature that does not hold (threat 63)."""
+HOLDERS_ONLY: Final = frozenset(
+    {"insufficient_funds", "account_frozen", "account_closed", "already_frozen", "not_frozen"}
+)
+"""Refusals that tell what an account holds, or that it is frozen. They wait for the signatures:
+otherwise whoever knows an account's public key could ask for its balance with a signature that does
+not hold (threat 63)."""
 
 
 @dataclass(slots=True, kw_only=True)

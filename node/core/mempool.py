@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.errors import InvalidTransaction
+from ledger.governance import account_after
 from ledger.hashing import BlockHash, TxId
-from ledger.identity import MemberId
+from ledger.identity import Account, AccountId, AccountStatus, MemberId
 from ledger.kinds import Transfer
+from ledger.limits import LANES
+from ledger.measures import Govern
 from ledger.state import (
+    ACCOUNT,
     BALANCE,
     Record,
     StateKey,
     StateView,
+    account_key,
     account_of,
     balance_key,
     next_sequence,
     sequence_key,
 )
-from ledger.transactions import SignedTransaction
+from ledger.transactions import Actor, SignedTransaction
 from ledger.transition import validate_effect, validate_window
 from node.core import limits
 from node.core.effects import Retirement, TransactionStatus
@@ -64,6 +69,7 @@ class Mempool:
         self._lanes: dict[StateKey, dict[int, TxId]] = {}
         self._by_member: dict[MemberId, dict[TxId, None]] = {}
         self._flows: dict[StateKey, int] = {}
+        self._govern: dict[TxId, Govern] = {}
         self._actor_counts: dict[bytes | str, int] = {}
         self._expiry: list[tuple[int, TxId]] = []
         self.bytes_total = 0
@@ -153,6 +159,8 @@ class Mempool:
             self._lanes.setdefault(key, {})[sequence] = txid
         for key, change in pooled.flows:
             self._flow(key, change)
+        if isinstance(transaction.body.effect, Govern):
+            self._govern[txid] = transaction.body.effect
         for actor in transaction.body.actors:
             self._actor_counts[actor.id] = self._actor_counts.get(actor.id, 0) + 1
         heapq.heappush(self._expiry, (transaction.body.valid_until, txid))
@@ -176,6 +184,7 @@ class Mempool:
             _discard(self._lanes, key, sequence)
         for key, change in pooled.flows:
             self._flow(key, -change)
+        self._govern.pop(txid, None)
         for actor in pooled.transaction.body.actors:
             count = self._actor_counts[actor.id] - 1
             if count:
@@ -232,6 +241,47 @@ class Mempool:
                     )
                 )
         return rejected
+
+    def drop_barred(self, state: Mapping[StateKey, Record | None]) -> list[Retirement]:
+        """Drop what the accounts that a block changed no longer allow.
+
+        These are debits of accounts that were frozen, and measures that have nothing to change any
+        more: no block would take them, and they would hold up their lanes until they expire.
+        """
+        changed: dict[StateKey, Account] = {
+            key: record for key, record in state.items() if key[:1] == ACCOUNT and record
+        }
+        barred: dict[TxId, str] = {}
+        for key, record in changed.items():
+            if record.status is not AccountStatus.ACTIVE:
+                code = f"account_{record.status.value}"
+                barred |= dict.fromkeys(self._debits_of(AccountId(key[len(ACCOUNT) :])), code)
+        if changed:
+            barred |= self._void_measures(changed)
+        for txid in barred:
+            self.remove(txid)
+        return [
+            Retirement(txid=txid, status=TransactionStatus.REJECTED, code=code)
+            for txid, code in barred.items()
+        ]
+
+    def _debits_of(self, account: AccountId) -> list[TxId]:
+        """Return what waits in an account's lanes: an account acts where it is debited."""
+        lanes = (sequence_key(Actor(account, lane, 0)) for lane in range(LANES))
+        return [txid for key in lanes for txid in self._lanes.get(key, {}).values()]
+
+    def _void_measures(self, changed: Mapping[StateKey, Account]) -> dict[TxId, str]:
+        """Return governance that the changed accounts void, with the code."""
+        void: dict[TxId, str] = {}
+        for txid, effect in self._govern.items():
+            try:
+                for measure in effect.measures:
+                    record = changed.get(account_key(measure.account))
+                    if record is not None:
+                        account_after(record, measure)
+            except InvalidTransaction as error:
+                void[txid] = error.code
+        return void
 
     def expire(self, height: int) -> list[Retirement]:
         """Drop transactions that no block from ``height`` on may hold."""

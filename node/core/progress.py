@@ -137,6 +137,7 @@ class Progress:
         rejected += self._mempool.expire(commit.head.height + 1)
         rejected += self._readmit(move)
         rejected += self._mempool.drop_unfunded(commit.state)
+        rejected += self._mempool.drop_barred(commit.state)
         if rejected:
             yield RetireTransactions(retired=tuple(rejected))
         yield self._note(move)

@@ -5,18 +5,24 @@ from __future__ import annotations
 from ledger.blocks import Block
 from ledger.identity import AccountId
 from ledger.kinds import OpenAccount, Transfer
+from ledger.measures import Govern
 from ledger.transactions import SignedTransaction, opened_account_id
 from node.storage.key_value import WriteBatch
 from node.storage.tables import Table, account_history_key, number_key, position_key
 
 
 def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
-    """Return the accounts in whose history a transaction stands: debited, credited or opened."""
+    """Return the accounts in whose history a transaction stands.
+
+    They are those that it debits, credits, opens or puts under a measure.
+    """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
         return {leg.debit for leg in effect.legs} | {leg.credit for leg in effect.legs}
     if isinstance(effect, OpenAccount):
         return {opened_account_id(transaction.txid)}
+    if isinstance(effect, Govern):
+        return {measure.account for measure in effect.measures}
     return {entry.account for entry in effect.entries}
 
 

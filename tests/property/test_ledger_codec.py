@@ -12,6 +12,7 @@ from ledger.hashing import BlockHash
 from ledger.identity import ACCOUNT_ID_BYTES, AccountId, AccountKind, AssetCode, KeySet, MemberId
 from ledger.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 from ledger.kinds import Effect, Entry, Issue, Leg, OpenAccount, Redeem, Transfer
+from ledger.measures import Freeze, Govern, Measure, Policy, Unfreeze
 from ledger.transactions import (
     HEIGHT_MAX,
     SEQUENCE_MAX,
@@ -53,11 +54,24 @@ KEY_SETS = st.sets(binary(PUBLIC_KEY_BYTES), min_size=1, max_size=limits.KEYS_MA
 )
 LEGS = st.builds(Leg, ACCOUNTS, ACCOUNTS, ASSETS, AMOUNTS, REFERENCES)
 ENTRIES = st.lists(st.builds(Entry, ACCOUNTS, AMOUNTS), min_size=1, max_size=4).map(tuple)
+REASONS = st.text(min_size=1, max_size=limits.REASON_BYTES_MAX // 4)
+CASES = st.text(max_size=limits.CASE_BYTES_MAX // 4)
+MEASURES: st.SearchStrategy[Measure] = st.one_of(
+    st.builds(Freeze, account=ACCOUNTS, reason=REASONS, case=CASES),
+    st.builds(Unfreeze, account=ACCOUNTS, reason=REASONS, case=CASES),
+)
 EFFECTS: st.SearchStrategy[Effect] = st.one_of(
     st.builds(Transfer, legs=st.lists(LEGS, min_size=1, max_size=4).map(tuple)),
     st.builds(Issue, asset=ASSETS, entries=ENTRIES),
     st.builds(Redeem, asset=ASSETS, entries=ENTRIES),
     st.builds(OpenAccount, account_kind=st.sampled_from(AccountKind), keys=KEY_SETS),
+    st.builds(
+        Govern,
+        policy=st.sampled_from(Policy),
+        measures=st.lists(MEASURES, min_size=1, max_size=4, unique_by=lambda m: m.account).map(
+            tuple
+        ),
+    ),
 )
 ACTORS = (
     st.lists(
