@@ -10,7 +10,7 @@ is outside the hash: the sealer makes it once the nonce is found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ledger import codec, limits
@@ -223,8 +223,15 @@ def sealed_header_from_value(value: codec.Value) -> SealedHeader:
     )
 
 
-def decode_block(raw: bytes, *, bytes_max: int) -> Block:
+def decode_block(
+    raw: bytes,
+    *,
+    bytes_max: int,
+    decode: Callable[[bytes], SignedTransaction] = decode_transaction,
+) -> Block:
     """Return the block that ``raw`` encodes; ``validate_body`` says whether it is whole.
+
+    ``decode`` may know transactions that were decoded before; else it is ``decode_transaction``.
 
     Raises:
         DecodeError: not canonical, over ``bytes_max``, or a field of the wrong type or range.
@@ -243,7 +250,7 @@ def decode_block(raw: bytes, *, bytes_max: int) -> Block:
         codec.limited_bytes(transaction, limits.TRANSACTION_BYTES_MAX, "transaction")
     return Block(
         sealed=sealed,
-        transactions=tuple(decode_transaction(transaction) for transaction in raws),
+        transactions=tuple([decode(transaction) for transaction in raws]),
         certificates=certificates,
     )
 

@@ -1,15 +1,16 @@
 """Admission: from submitted bytes to the durable mempool, and the answer to whoever submitted.
 
-Cheap checks come first, signatures next and off the engine, the state once more after that, since
-it may have moved meanwhile.
+Cheap checks come first, signatures next and off the engine. After that it is looked at once more:
+the state where the head has moved, what waits in the mempool anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from consensus.tree import BlockNode
 from ledger.errors import DecodeError, InvalidTransaction, LedgerError
 from ledger.hashing import TxId
 from ledger.identity import MemberId
@@ -29,10 +30,11 @@ from node.core.effects import (
 )
 from node.core.mempool import Mempool
 from node.core.peers import Peer, PeerMisbehaved, Peers
+from node.core.pooled import PooledTransaction
 from node.core.ports import Environment
 from node.core.relay import Relay
 from node.core.sealing import Sealing
-from node.core.verdicts import VerdictCache
+from node.core.verdicts import Item, VerdictCache
 
 HOLDERS_ONLY: Final = frozenset(
     {"insufficient_funds", "account_frozen", "account_closed", "already_frozen", "not_frozen"}
@@ -57,7 +59,20 @@ class _Check:
 
     transaction: SignedTransaction
     source: MemberId | None
-    waiting: list[tuple[_Request, int]] = field(default_factory=list)
+    waiting: list[tuple[_Request, int]]
+    pooled: PooledTransaction | None
+    """What it takes of the mempool; None where the state refuses it, which its holders are told."""
+    head: BlockNode
+    """Head of the chain when it was checked."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """Checks whose signatures travel to the verifier together."""
+
+    checks: list[_Check]
+    items: list[Item]
+    """Signatures of all of them, in order."""
 
 
 class Admission:
@@ -83,7 +98,7 @@ class Admission:
         self._verdicts = verdicts
         # By the whole bytes, since one txid may come with other signatures.
         self._checks: dict[bytes, _Check] = {}
-        self._jobs: dict[int, list[_Check]] = {}
+        self._jobs: dict[int, _Job] = {}
 
     def submit(self, request_id: int, raws: tuple[bytes, ...], job_id: int) -> Iterable[Effect]:
         """Take a client's transactions; the reply follows when all are decided."""
@@ -113,12 +128,13 @@ class Admission:
         if running is not None:
             running.waiting.append((request, index))
             return None
+        pooled = None
         try:
-            self._check(transaction)
+            pooled = self._check(transaction)
         except InvalidTransaction as error:
             if error.code not in HOLDERS_ONLY:
                 return refusal(txid, error)
-        checks.append(self._begin(transaction, source=None, waiting=[(request, index)]))
+        checks.append(self._begin(transaction, pooled, source=None, waiting=[(request, index)]))
         return None
 
     def receive(self, peer: Peer, raws: tuple[bytes, ...], job_id: int) -> Iterable[Effect]:
@@ -132,34 +148,50 @@ class Admission:
             transactions = [decode_transaction(raw) for raw in raws]
         except DecodeError as error:
             raise PeerMisbehaved(error.code, error.detail) from None
+        peer.known.add([transaction.txid for transaction in transactions])
         checks: list[_Check] = []
         for transaction in transactions:
-            txid = transaction.txid
-            peer.known.add((txid,))
-            if transaction.raw in self._checks or self.status(txid) is not None:
+            if transaction.raw in self._checks or self._is_known(transaction.txid):
                 continue
             try:
-                self._check(transaction)
+                pooled = self._check(transaction)
             except InvalidTransaction as error:
                 # Its state may be ahead of ours or behind: refused here, not held against it.
                 yield Note(name="transaction_refused", fields={"code": error.code})
                 continue
-            checks.append(self._begin(transaction, source=peer.member, waiting=[]))
+            checks.append(self._begin(transaction, pooled, source=peer.member, waiting=[]))
         yield from self._verify(job_id, checks)
 
-    def _check(self, transaction: SignedTransaction) -> None:
+    def _is_known(self, txid: TxId) -> bool:
+        """Tell whether a peer's transaction was here before.
+
+        What was asked for was unknown a moment ago, which spares asking the store again; if a block
+        brought it meanwhile, its sequence is taken.
+        """
+        if self._relay.is_asked(txid):
+            return txid in self._mempool
+        return self.status(txid) is not None
+
+    def _check(self, transaction: SignedTransaction) -> PooledTransaction:
         if len(self._checks) >= limits.SUBMISSIONS_IN_FLIGHT_MAX:
             raise InvalidTransaction("mempool_full", "too many signatures are being checked")
-        self._mempool.check(transaction, self._chain, height=self._chain.head.height + 1)
+        return self._mempool.check(transaction, self._chain, height=self._chain.head.height + 1)
 
     def _begin(
         self,
         transaction: SignedTransaction,
+        pooled: PooledTransaction | None,
         *,
         source: MemberId | None,
         waiting: list[tuple[_Request, int]],
     ) -> _Check:
-        check = _Check(transaction=transaction, source=source, waiting=waiting)
+        check = _Check(
+            transaction=transaction,
+            source=source,
+            waiting=waiting,
+            pooled=pooled,
+            head=self._chain.head,
+        )
         self._checks[transaction.raw] = check
         self._relay.begin_check(transaction.txid)
         return check
@@ -167,24 +199,27 @@ class Admission:
     def _verify(self, job_id: int, checks: list[_Check]) -> Iterable[Effect]:
         if not checks:
             return
-        self._jobs[job_id] = checks
         items = [item for check in checks for item in signature_items(check.transaction)]
+        self._jobs[job_id] = _Job(checks=checks, items=items)
         yield VerifySignatures(job_id=job_id, items=tuple(items))
 
     def verified(self, job_id: int, verdicts: tuple[bool, ...]) -> Iterable[Effect] | None:
         """Finish the checks of a job; None where the job is not one of admission."""
-        checks = self._jobs.pop(job_id, None)
-        return None if checks is None else self._finish(checks, verdicts)
+        job = self._jobs.pop(job_id, None)
+        return None if job is None else self._finish(job, verdicts)
 
-    def _finish(self, checks: list[_Check], verdicts: tuple[bool, ...]) -> Iterable[Effect]:
+    def _finish(self, job: _Job, verdicts: tuple[bool, ...]) -> Iterable[Effect]:
         accepted: list[SignedTransaction] = []
         answers: list[tuple[_Check, SubmissionOutcome]] = []
         start = 0
-        for check in checks:
+        for check in job.checks:
             transaction = check.transaction
             end = start + len(transaction.signatures)
-            outcome = self._decide(check, all(verdicts[start:end]))
+            are_good = all(verdicts[start:end])
+            if are_good:
+                self._verdicts.remember(job.items[start:end])
             start = end
+            outcome = self._decide(check, are_good)
             if outcome.is_new:
                 accepted.append(transaction)
             answers.append((check, outcome))
@@ -205,21 +240,30 @@ class Admission:
         if not are_good:
             error = InvalidTransaction("invalid_signature", "a signature does not hold")
             return refusal(txid, error)
-        self._verdicts.remember(signature_items(transaction))
-        known = self.status(txid)
-        if known is not None:
-            return known
-        try:
-            self._mempool.check(transaction, self._chain, height=self._chain.head.height + 1)
-        except InvalidTransaction as error:
-            return refusal(txid, error)
-        self.admit(transaction, source=check.source)
+        pooled = check.pooled
+        if (
+            pooled is None
+            or check.head is not self._chain.head
+            or txid in self._mempool
+            or not self._mempool.still_allows(pooled, self._chain)
+        ):
+            known = self.status(txid)
+            if known is not None:
+                return known
+            try:
+                pooled = self._mempool.check(
+                    transaction, self._chain, height=self._chain.head.height + 1
+                )
+            except InvalidTransaction as error:
+                return refusal(txid, error)
+        self._admit(pooled, source=check.source)
         return SubmissionOutcome(txid=txid, status=TransactionStatus.PENDING, is_new=True)
 
-    def admit(self, transaction: SignedTransaction, *, source: MemberId | None) -> None:
+    def _admit(self, pooled: PooledTransaction, *, source: MemberId | None) -> None:
         """Put a checked transaction into the mempool, offer it to the template, announce it."""
-        self._sealing.offer(self._mempool.add(transaction, self._chain))
-        self._relay.announce(transaction.txid, source=source)
+        self._mempool.add(pooled)
+        self._sealing.offer(pooled)
+        self._relay.announce(pooled.transaction.txid, source=source)
 
     def readmit(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
         """Put back transactions of disconnected blocks, or of the log at start, if still valid.
@@ -233,11 +277,11 @@ class Admission:
             if transaction.txid in self._mempool:
                 continue
             try:
-                self._mempool.recheck(transaction, self._chain, height=height)
+                pooled = self._mempool.recheck(transaction, self._chain, height=height)
             except InvalidTransaction as error:
                 retired.append(_retirement(transaction.txid, error))
                 continue
-            self.admit(transaction, source=None)
+            self._admit(pooled, source=None)
         return retired
 
     def status(self, txid: TxId) -> SubmissionOutcome | None:

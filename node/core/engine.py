@@ -60,7 +60,9 @@ class Engine:
         self._admission = Admission(
             environment, self.chain, self.mempool, self._relay, self.peers, self._sealing, verdicts
         )
-        self._intake = Intake(environment, self.chain, self._sync, self.peers, verdicts)
+        self._intake = Intake(
+            environment, self.chain, self._sync, self.peers, self.mempool, verdicts
+        )
         self._progress = Progress(
             self.chain,
             self.finality,

@@ -14,10 +14,12 @@ from consensus.tree import BlockNode
 from ledger.blocks import Block, decode_block, validate_body
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
+from ledger.transactions import SignedTransaction, decode_transaction
 from ledger.transition import signature_items
 from node.core import limits
 from node.core.chain import Chain
 from node.core.effects import Effect, Note, StoreBlock, VerifySignatures
+from node.core.mempool import Mempool
 from node.core.peers import Peer, Peers
 from node.core.ports import Environment
 from node.core.sync import Sync
@@ -43,12 +45,14 @@ class Intake:
         chain: Chain,
         sync: Sync,
         peers: Peers,
+        mempool: Mempool,
         verdicts: VerdictCache,
     ) -> None:
         self._environment = environment
         self._chain = chain
         self._sync = sync
         self._peers = peers
+        self._mempool = mempool
         self._verdicts = verdicts
         self._jobs: dict[int, _Job] = {}
         self._in_check: set[BlockHash] = set()
@@ -61,7 +65,9 @@ class Intake:
             LedgerError: it is malformed, or against the rules.
         """
         parameters = self._chain.tree.rules.parameters
-        block = decode_block(raw, bytes_max=parameters.block_bytes_max)
+        block = decode_block(
+            raw, bytes_max=parameters.block_bytes_max, decode=self._decode_transaction
+        )
         if block.hash not in peer.in_flight:
             # It may have been given up on and come late: worth nothing, and no offence.
             yield Note(name="block_unasked", fields={"peer": peer.member})
@@ -71,6 +77,10 @@ class Intake:
         if node is None:
             return
         yield from self._accept(node, block, job_id, peer.member)
+
+    def _decode_transaction(self, raw: bytes) -> SignedTransaction:
+        """Return a block's transaction; one that waits here was decoded before."""
+        return self._mempool.find(raw) or decode_transaction(raw)
 
     def own(self, block: Block, job_id: int) -> Iterable[Effect]:
         """Take our own solved block, by the same door.
@@ -88,7 +98,10 @@ class Intake:
             return
         validate_body(block)
         items = self._verdicts.unknown(
-            item for transaction in block.transactions for item in signature_items(transaction)
+            item
+            for transaction in block.transactions
+            if self._mempool.find(transaction.raw) is None
+            for item in signature_items(transaction)
         )
         job = _Job(node=node, block=block, items=items, source=source)
         if not items:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.errors import InvalidTransaction
 from ledger.governance import account_after
 from ledger.hashing import BlockHash, TxId
 from ledger.identity import Account, AccountId, AccountStatus, MemberId
-from ledger.kinds import Transfer
 from ledger.limits import LANES
 from ledger.measures import Govern
 from ledger.state import (
@@ -25,15 +23,13 @@ from ledger.state import (
     StateKey,
     StateView,
     account_key,
-    account_of,
-    balance_key,
-    next_sequence,
     sequence_key,
 )
 from ledger.transactions import Actor, SignedTransaction
 from ledger.transition import validate_effect, validate_window
 from node.core import limits
 from node.core.effects import Retirement, TransactionStatus
+from node.core.pooled import Lane, PooledTransaction, lanes_of, pool
 
 EXPIRY_SLACK = 1_024
 """Expiries of transactions that have left, beyond as many as are waiting, before they are dropped."""
@@ -41,20 +37,6 @@ EXPIRY_SLACK = 1_024
 _K = TypeVar("_K")
 _I = TypeVar("_I")
 _V = TypeVar("_V")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PooledTransaction:
-    """A transaction in the mempool."""
-
-    transaction: SignedTransaction
-    """The transaction."""
-    member: MemberId
-    """Member whose share of a template it uses: the first actor's."""
-    lanes: tuple[tuple[StateKey, int], ...]
-    """Sequence keys and numbers that it consumes."""
-    flows: tuple[tuple[StateKey, int], ...]
-    """Changes of balances that it would make, smallest units."""
 
 
 class Mempool:
@@ -66,6 +48,7 @@ class Mempool:
         self._genesis_hash = genesis_hash
         self._bytes_max = bytes_max
         self._pooled: dict[TxId, PooledTransaction] = {}
+        self._by_bytes: dict[bytes, SignedTransaction] = {}
         self._lanes: dict[StateKey, dict[int, TxId]] = {}
         self._by_member: dict[MemberId, dict[TxId, None]] = {}
         self._flows: dict[StateKey, int] = {}
@@ -88,19 +71,30 @@ class Mempool:
         pooled = self._pooled.get(txid)
         return pooled.transaction if pooled is not None else None
 
+    def find(self, raw: bytes) -> SignedTransaction | None:
+        """Return the waiting transaction of exactly these bytes, whose signatures hold, or None."""
+        return self._by_bytes.get(raw)
+
     # --- admission ---------------------------------------------------------------------------
 
-    def check(self, transaction: SignedTransaction, view: StateView, *, height: int) -> None:
+    def check(
+        self, transaction: SignedTransaction, view: StateView, *, height: int
+    ) -> PooledTransaction:
         """Check everything but the signatures' bytes, and the pool's limits, cheapest first.
+
+        Returns what ``add`` takes in once the signatures hold.
 
         Raises:
             InvalidTransaction: with the code of what is wrong, or ``mempool_full``.
         """
-        self._require_near(transaction, view)
+        lanes = lanes_of(transaction, view)
+        _require_near(lanes)
         self._require_room(transaction)
-        self.recheck(transaction, view, height=height)
+        return self._examine(transaction, lanes, view, height)
 
-    def recheck(self, transaction: SignedTransaction, view: StateView, *, height: int) -> None:
+    def recheck(
+        self, transaction: SignedTransaction, view: StateView, *, height: int
+    ) -> PooledTransaction:
         """Check a transaction that was accepted before, for a block of ``height``: no limit counts.
 
         Balances count what waits here already, so that a second spend of the same money is
@@ -109,12 +103,38 @@ class Mempool:
         Raises:
             InvalidTransaction: the state does not allow it.
         """
-        body = transaction.body
+        return self._examine(transaction, lanes_of(transaction, view), view, height)
+
+    def still_allows(self, pooled: PooledTransaction, view: StateView) -> bool:
+        """Tell whether what ``check`` found at this same head holds beside what has come since.
+
+        Nothing but the head changes the state, so only what waits here can stand against it: a
+        sequence that is taken, money that is spoken for, no room. No is no verdict: ``check`` has
+        it, and the reason.
+        """
+        transaction, flows = pooled.transaction, self._flows
+        if self.bytes_total + len(transaction.raw) > self._bytes_max:
+            return False
+        for actor in transaction.body.actors:
+            if self._actor_counts.get(actor.id, 0) >= limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX:
+                return False
+        for key, sequence in pooled.lanes:
+            if sequence in self._lanes.get(key, ()):
+                return False
+        for key, need in pooled.needs:
+            if max((view.get(key) or 0) + flows.get(key, 0), 0) + need < 0:
+                return False
+        return True
+
+    def _examine(
+        self, transaction: SignedTransaction, lanes: list[Lane], view: StateView, height: int
+    ) -> PooledTransaction:
         validate_window(
-            transaction, height=max(height, body.valid_from), genesis_hash=self._genesis_hash
+            transaction,
+            height=max(height, transaction.body.valid_from),
+            genesis_hash=self._genesis_hash,
         )
-        for actor in body.actors:
-            key, expected = sequence_key(actor), next_sequence(view, actor)
+        for key, actor, expected in lanes:
             taken = self._lanes.get(key, {}).get(actor.sequence)
             if actor.sequence < expected or (taken is not None and taken != transaction.txid):
                 raise InvalidTransaction(
@@ -125,18 +145,7 @@ class Mempool:
                     expected=expected,
                 )
         validate_effect(_PoolView(view, self._flows), transaction, height=height)
-
-    def _require_near(self, transaction: SignedTransaction, view: StateView) -> None:
-        for actor in transaction.body.actors:
-            expected = next_sequence(view, actor)
-            if actor.sequence - expected > limits.PARKED_PER_LANE_MAX:
-                raise InvalidTransaction(
-                    "sequence_gap",
-                    f"sequence {actor.sequence} is more than {limits.PARKED_PER_LANE_MAX} ahead "
-                    f"of {expected}",
-                    sequence=actor.sequence,
-                    expected=expected,
-                )
+        return pool(transaction, lanes, view)
 
     def _require_room(self, transaction: SignedTransaction) -> None:
         if self.bytes_total + len(transaction.raw) > self._bytes_max:
@@ -148,11 +157,12 @@ class Mempool:
                     f"{limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX} transactions of one account wait",
                 )
 
-    def add(self, transaction: SignedTransaction, view: StateView) -> PooledTransaction:
-        """Take in a transaction that ``check`` allowed and whose signatures hold."""
-        pooled = _pool(transaction, view)
+    def add(self, pooled: PooledTransaction) -> None:
+        """Take in a transaction that was checked and whose signatures hold."""
+        transaction = pooled.transaction
         txid = transaction.txid
         self._pooled[txid] = pooled
+        self._by_bytes[transaction.raw] = transaction
         self.bytes_total += len(transaction.raw)
         self._by_member.setdefault(pooled.member, {})[txid] = None
         for key, sequence in pooled.lanes:
@@ -165,7 +175,6 @@ class Mempool:
             self._actor_counts[actor.id] = self._actor_counts.get(actor.id, 0) + 1
         heapq.heappush(self._expiry, (transaction.body.valid_until, txid))
         self._compact_expiry()
-        return pooled
 
     def _compact_expiry(self) -> None:
         """Drop the expiry of what has left: validity may end long after a block took it in."""
@@ -178,6 +187,7 @@ class Mempool:
         pooled = self._pooled.pop(txid, None)
         if pooled is None:
             return None
+        del self._by_bytes[pooled.transaction.raw]
         self.bytes_total -= len(pooled.transaction.raw)
         _discard(self._by_member, pooled.member, txid)
         for key, sequence in pooled.lanes:
@@ -323,26 +333,16 @@ class _PoolView:
         return record
 
 
-def _pool(transaction: SignedTransaction, view: StateView) -> PooledTransaction:
-    first = transaction.body.actors[0].id
-    if isinstance(first, str):
-        member = first
-    else:
-        account = account_of(view, first)
-        member = account.member if account is not None else MemberId("")
-    flows: dict[StateKey, int] = {}
-    effect = transaction.body.effect
-    if isinstance(effect, Transfer):
-        for debit, credit, asset, amount, _ in effect.legs:
-            for account_id, change in ((debit, -amount), (credit, amount)):
-                key = balance_key(account_id, asset)
-                flows[key] = flows.get(key, 0) + change
-    return PooledTransaction(
-        transaction=transaction,
-        member=member,
-        lanes=tuple((sequence_key(a), a.sequence) for a in transaction.body.actors),
-        flows=tuple((key, change) for key, change in flows.items() if change),
-    )
+def _require_near(lanes: list[Lane]) -> None:
+    for _, actor, expected in lanes:
+        if actor.sequence - expected > limits.PARKED_PER_LANE_MAX:
+            raise InvalidTransaction(
+                "sequence_gap",
+                f"sequence {actor.sequence} is more than {limits.PARKED_PER_LANE_MAX} ahead "
+                f"of {expected}",
+                sequence=actor.sequence,
+                expected=expected,
+            )
 
 
 def _discard(index: dict[_K, dict[_I, _V]], key: _K, item: _I) -> None:

@@ -24,19 +24,26 @@ class Relay:
         self._peers = peers
         self._asked: dict[TxId, tuple[MemberId, int]] = {}
         self._in_check: set[TxId] = set()
+        self._fresh: list[tuple[TxId, MemberId | None]] = []
 
     def announce(self, txid: TxId, *, source: MemberId | None) -> None:
-        """Queue a transaction for every peer that does not have it."""
-        for peer in self._peers.established():
-            if peer.member != source and txid not in peer.known:
-                peer.announced.append(txid)
+        """Queue a transaction for every peer but the one that it came from."""
+        self._fresh.append((txid, source))
 
     def introduce(self, peer: Peer) -> None:
         """Queue all that waits here for a peer whose session begins."""
-        peer.announced.extend(txid for txid in self._mempool if txid not in peer.known)
+        self._share_out()
+        peer.announced = [txid for txid in self._mempool if txid not in peer.known]
+
+    def _share_out(self) -> None:
+        """Queue what was accepted since the last time at each peer, all at once."""
+        fresh, self._fresh = self._fresh, []
+        for peer in self._peers.established():
+            peer.announced += [txid for txid, source in fresh if source != peer.member]
 
     def flush(self, now: Now) -> Iterable[Effect]:
         """Send queued announcements; ask again for what was not delivered; call on ticks."""
+        self._share_out()
         for peer in self._peers.established():
             queued = peer.announced[: limits.INVENTORY_PER_TICK_MAX]
             peer.announced = peer.announced[limits.INVENTORY_PER_TICK_MAX :]
@@ -123,6 +130,10 @@ class Relay:
             size += len(raw)
         if batch:
             yield batch
+
+    def is_asked(self, txid: TxId) -> bool:
+        """Tell whether a peer was asked for a transaction, which is unknown until it delivers."""
+        return txid in self._asked
 
     def begin_check(self, txid: TxId) -> None:
         """Note that a transaction is here and its signatures are being checked."""

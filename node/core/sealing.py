@@ -13,7 +13,8 @@ from ledger.limits import CERTIFICATES_PER_BLOCK_MAX
 from node.core import limits
 from node.core.chain import Chain
 from node.core.effects import Effect, StartMining, StopMining
-from node.core.mempool import Mempool, PooledTransaction
+from node.core.mempool import Mempool
+from node.core.pooled import PooledTransaction
 from node.core.ports import Environment
 from node.core.template import Template
 from node.core.timing import Now

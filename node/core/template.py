@@ -20,7 +20,7 @@ from ledger.state import Overlay, StateKey, encode_record
 from ledger.transactions import SignedTransaction
 from ledger.transition import apply_transaction
 from node.core.chain import Chain
-from node.core.mempool import PooledTransaction
+from node.core.pooled import PooledTransaction
 
 TRANSACTION_BYTES_MIN = 200
 """No signed transaction is shorter than this, bytes: body, one key and one signature."""

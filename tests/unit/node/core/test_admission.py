@@ -146,6 +146,44 @@ def test_threat_27_checks_in_flight_are_capped(
     assert [outcome.code for outcome in reply.outcomes] == ["", "", "mempool_full"]
 
 
+def in_check(bench: Bench, request_id: int, transaction: SignedTransaction) -> VerifySignatures:
+    """Submit a transaction and return the job that its signatures wait in."""
+    submitted = TransactionsSubmitted(request_id=request_id, transactions=(transaction.raw,))
+    effects = bench.engine.handle(submitted, bench.now)
+    (job,) = [effect for effect in effects if isinstance(effect, VerifySignatures)]
+    return job
+
+
+def verdict(bench: Bench, job: VerifySignatures) -> str:
+    """Tell the engine that the signatures of a job hold; return the code of its answer."""
+    bench.handle(SignaturesVerified(job_id=job.job_id, verdicts=(True,) * len(job.items)))
+    ((outcome,),) = [reply.outcomes for reply in bench.wanted(Reply)]
+    return outcome.code
+
+
+@pytest.mark.parametrize(
+    ("sequences", "amount", "code"),
+    [((0, 0), 1, "sequence_conflict"), ((0, 1), 60_000_000, "insufficient_funds")],
+)
+def test_threat_28_two_that_are_checked_at_once_cannot_both_be_taken(
+    bench: Bench, sequences: tuple[int, int], amount: int, code: str
+) -> None:
+    """What came in while the signatures were checked stands against a sequence, or its money."""
+    jobs = [
+        in_check(bench, nonce, pay(bench, sequence, nonce=nonce, amount=amount))
+        for nonce, sequence in enumerate(sequences)
+    ]
+    assert [verdict(bench, job) for job in jobs] == ["", code]
+    assert len(bench.engine.mempool) == 1
+
+
+def test_a_block_that_came_during_the_check_stands_against_it(bench: Bench) -> None:
+    """The state is looked at once more when the head has moved."""
+    job = in_check(bench, 9, pay(bench, nonce=1))
+    bench.deliver("bank2", bench.block(bench.genesis, pay(bench)))
+    assert verdict(bench, job) == "sequence_conflict"
+
+
 def test_a_peer_hears_of_a_transaction_once(bench: Bench) -> None:
     """It is announced on the next tick to those who do not have it, and sent on request."""
     bench.submit(pay(bench))

@@ -10,7 +10,7 @@ from ledger.blocks import Block, SealedHeader
 from ledger.hashing import HASH_BYTES
 from ledger.transactions import NONCE_BYTES, Signature, SignedTransaction, assemble
 from node.core import limits
-from node.core.effects import CommitChain, Disconnect, StoreBlock
+from node.core.effects import CommitChain, Disconnect, StoreBlock, VerifySignatures
 from node.core.messages import BlockMessage, GetBlocks, NotFound
 from tests.unit.node.core.bench import Bench, Made
 
@@ -47,6 +47,20 @@ def test_a_block_connects(bench: Bench) -> None:
     bench.deliver("bank2", block)
     assert bench.engine.chain.head.hash == block.hash
     assert bench.store.location(pay(bench).txid) == (1, 0)
+
+
+def test_what_waits_here_is_not_verified_again(bench: Bench) -> None:
+    """The very bytes were verified when they were admitted; others under the same id were not."""
+    bench.submit(pay(bench))
+    waiting = pay(bench)
+    other = assemble(waiting.body, (Signature(waiting.signatures[0].public_key, bytes([1]) * 64),))
+    bench.deliver("bank2", bench.block(bench.genesis, other))
+    assert len(bench.wanted(VerifySignatures)) == 1
+    assert bench.punished() == ("bank2", "invalid_signature")
+    block = bench.block(bench.genesis, waiting)
+    bench.deliver("bank3", block)
+    assert not bench.wanted(VerifySignatures)
+    assert bench.engine.chain.head.hash == block.hash
 
 
 def test_threat_31_a_wrong_state_root_costs_who_delivered_it(bench: Bench) -> None:

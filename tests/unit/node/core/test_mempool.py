@@ -57,8 +57,7 @@ def pay(
 def put(pool: Mempool, state: MemoryState, *transactions: SignedTransaction) -> None:
     """Check and add transactions."""
     for transaction in transactions:
-        pool.check(transaction, state, height=1)
-        pool.add(transaction, state)
+        pool.add(pool.check(transaction, state, height=1))
 
 
 def test_threat_18_a_gap_is_parked_up_to_its_limit(
@@ -133,6 +132,31 @@ def test_money_is_not_spent_twice_while_it_waits(
     with refuses(InvalidTransaction, "insufficient_funds"):
         pool.check(pay(network, 1, amount=2), state, height=1)
     put(pool, state, pay(network, payer="bob", amount=199_999_999))
+
+
+def test_money_is_not_redeemed_and_spent_while_it_waits(
+    network: Network, pool: Mempool, state: MemoryState
+) -> None:
+    """A waiting redemption takes money as a payment does."""
+    put(pool, state, network.redeem(network.entry("alice", OPENING_BALANCE)))
+    with refuses(InvalidTransaction, "insufficient_funds"):
+        pool.check(pay(network, 1), state, height=1)
+
+
+def test_money_must_be_there_before_it_moves_on(
+    network: Network, pool: Mempool, state: MemoryState
+) -> None:
+    """Legs go in order: what comes back later pays for no leg before, also when asked again."""
+    all_of_it = OPENING_BALANCE
+    circle = network.transfer(
+        network.leg("alice", "bob", all_of_it), network.leg("bob", "alice", all_of_it)
+    )
+    pooled = pool.check(circle, state, height=1)
+    assert pool.still_allows(pooled, state)
+    put(pool, state, network.transfer(network.leg("alice", "carol", 1), lane=1))
+    assert not pool.still_allows(pooled, state)
+    with refuses(InvalidTransaction, "insufficient_funds"):
+        pool.check(circle, state, height=1)
 
 
 def test_a_payment_that_another_node_took_the_money_for_is_rejected(
