@@ -1,0 +1,1 @@
+"""Typologies: known patterns of misuse, each a small documented rule with a regulator's parameters."""

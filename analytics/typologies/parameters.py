@@ -1,0 +1,199 @@
+"""The regulator's parameters of the typologies: one TOML file, checked in full before it is used.
+
+Every key may be left out; keys that are not there are refused, because a mistyped limit is no limit.
+Amounts are decimals of the asset, ``"*"`` stands for every asset that is not named.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analytics.errors import ParametersInvalid
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+EVERY_ASSET: Final = "*"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Hours = Annotated[float, Field(gt=0, le=90 * 24)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+Ratio = Annotated[float, Field(ge=1)]
+Amount = Annotated[Decimal, Field(gt=0)]
+AmountByAsset = dict[str, Amount]
+CountByKind = dict[str, Count]
+
+
+class RuleParameters(BaseModel):
+    """What every rule has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    """Whether the rule runs."""
+    alert_at: Share = 0.5
+    """Score from which a finding becomes an alert."""
+    window_hours: Hours = 72
+    """How far back the rule looks. An account is warned of once in this time."""
+    yields_to: tuple[str, ...] = ()
+    """Patterns that explain this one: it is silent while one of them was found at the account."""
+
+    @property
+    def window_ms(self) -> int:
+        """The window in milliseconds."""
+        return int(self.window_hours * HOUR_MS)
+
+
+class StructuringParameters(RuleParameters):
+    """Payments kept just under a reporting threshold."""
+
+    thresholds: dict[str, tuple[Amount, ...]] = {EVERY_ASSET: (Decimal(10_000), Decimal(50_000))}
+    """Reporting thresholds by asset."""
+    band: Share = 0.15
+    """How far under a threshold an amount counts as just under it, share of the threshold."""
+    payments_min: Count = 3
+    """Fewest payments."""
+    bunching_min: Share = 0.7
+    """Least share of payments just under the threshold among all that are near it."""
+
+
+class FanParameters(RuleParameters):
+    """Many counterparties at once."""
+
+    window_hours: Hours = 48
+    counterparties_min: CountByKind = {
+        "user": 8, "innovator": 12, "institution": 20, "treasury": 40
+    }  # fmt: skip
+    """Fewest counterparties, by kind of account."""
+    new_min: Share = 0.7
+    """Least share of counterparties that the account never had before."""
+    burst_min: Ratio = 5
+    """How many times faster than ever before they must come."""
+
+
+class FanInParameters(FanParameters):
+    """Many payers, one payee."""
+
+
+class FanOutParameters(FanParameters):
+    """One payer, many payees."""
+
+
+class RoundTripParameters(RuleParameters):
+    """Money that comes back through others."""
+
+    accounts_min: Annotated[int, Field(ge=2, le=6)] = 2
+    accounts_max: Annotated[int, Field(ge=2, le=6)] = 6
+    """Length of the cycle, accounts."""
+    amount_min: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
+    """Smallest amount of the payment that closes it."""
+    spread_max: Share = 0.2
+    """How far the amounts on the way may differ, share of the largest."""
+    repeats_of_two_min: Count = 2
+    """How often two accounts must have gone to and fro; once is a refund."""
+
+
+class PassThroughParameters(RuleParameters):
+    """Money that leaves as soon as it came."""
+
+    window_hours: Hours = 24
+    amount_min: AmountByAsset = {EVERY_ASSET: Decimal(5_000)}
+    """Smallest inflow within the window."""
+    passed_min: Share = 0.85
+    """Least share of the inflow that left again."""
+    burst_min: Ratio = 4
+    """How many times more than it usually receives in such a time."""
+    new_min: Share = 0.5
+    """Least share of the amounts that came from, or went to, new counterparties."""
+
+
+class DormantParameters(RuleParameters):
+    """An account that slept and suddenly pays."""
+
+    window_hours: Hours = 7 * 24
+    idle_days: Annotated[float, Field(gt=0)] = 30
+    """Least time without a payment in or out."""
+    amount_min: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
+    """Smallest sum paid after waking."""
+    spent_min: Share = 0.5
+    """Least share of what it held or received that it pays after waking."""
+
+
+class VelocityParameters(RuleParameters):
+    """Far more payments than ever before."""
+
+    window_hours: Hours = 24
+    scales_minutes: tuple[Annotated[float, Field(gt=0)], ...] = (10, 60, 24 * 60)
+    """Lengths of time over which payments are counted."""
+    payments_min: Count = 15
+    """Fewest payments."""
+    burst_min: Ratio = 8
+    """How many times more than usual."""
+    yields_to: tuple[str, ...] = ("fan_out", "structuring", "round_amounts", "pass_through")
+
+
+class RoundAmountsParameters(RuleParameters):
+    """Payments of round amounts by an account that used not to."""
+
+    multiple: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
+    """An amount is round when it is a multiple of this."""
+    payments_min: CountByKind = {"user": 5, "innovator": 6, "institution": 12, "treasury": 24}
+    """Fewest round payments, by kind of account."""
+    round_min: Share = 0.5
+    """Least share of round payments among all in the window."""
+    usual_max: Share = 0.3
+    """Largest share of round payments before the window that still makes them unusual."""
+
+
+class SanctionedParameters(RuleParameters):
+    """A counterparty on the sanctions list."""
+
+    window_hours: Hours = 24
+    similarity_min: Annotated[float, Field(ge=50, le=100)] = 88
+    """How alike a name in a payment text must be, 0 to 100 (normalised edit distance)."""
+
+
+class TypologyParameters(BaseModel):
+    """The whole file: a table a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    structuring: StructuringParameters = StructuringParameters()
+    fan_in: FanInParameters = FanInParameters()
+    fan_out: FanOutParameters = FanOutParameters()
+    round_trip: RoundTripParameters = RoundTripParameters()
+    pass_through: PassThroughParameters = PassThroughParameters()
+    dormant: DormantParameters = DormantParameters()
+    velocity: VelocityParameters = VelocityParameters()
+    round_amounts: RoundAmountsParameters = RoundAmountsParameters()
+    sanctioned: SanctionedParameters = SanctionedParameters()
+
+    @property
+    def window_ms_max(self) -> int:
+        """The longest window of all rules, milliseconds."""
+        rules: list[RuleParameters] = [getattr(self, name) for name in type(self).model_fields]
+        return max(rule.window_ms for rule in rules)
+
+
+def load_parameters(path: Path) -> TypologyParameters:
+    """Return the parameters in a TOML file.
+
+    Raises:
+        ParametersInvalid: it cannot be read, is not TOML, or has a key or value that is not one.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ParametersInvalid("parameters_unreadable", f"{path}: {error.strerror}") from None
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
+        raise ParametersInvalid("parameters_syntax", f"{path} is not TOML: {error}") from None
+    try:
+        return TypologyParameters.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ParametersInvalid("parameters_invalid", f"{path}: {key}: {first['msg']}") from None

@@ -1,0 +1,70 @@
+"""Round amounts: an account that begins to pay in round sums, one after another.
+
+Prices, wages and bills are seldom round; sums that somebody moves for their own sake often are.
+Institutions lend and settle in round sums every day, so the share is compared with the account's own.
+Source: FinCEN Advisory FIN-2014-A005 (funnel accounts); Nigrini, "Forensic Analytics" (2020), ch. 5.
+"""
+
+from __future__ import annotations
+
+from analytics.activity import Market, Moves, Payment, by_transaction
+from analytics.typologies.amounts import of_asset, shown
+from analytics.typologies.finding import Finding, Sign, found
+from analytics.typologies.parameters import RoundAmountsParameters
+
+
+class RoundAmounts:
+    """Looks at the payments that an account makes; one transaction counts once."""
+
+    name = "round_amounts"
+    version = 1
+
+    def __init__(self, parameters: RoundAmountsParameters) -> None:
+        self._parameters = parameters
+
+    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
+        """Return the row of round payments that a fresh one adds to."""
+        if not any(self._is_round(payment, market) for payment in moves.paid):
+            return None
+        parameters, activity = self._parameters, moves.activity
+        since_ms = time_ms - parameters.window_ms
+        recent = _singles(activity.paid.since(since_ms))
+        rounds = [payment for payment in recent if self._is_round(payment, market)]
+        least = parameters.payments_min.get(activity.kind, 1)
+        share = len(rounds) / len(recent) if recent else 0.0
+        if len(rounds) < least or share < parameters.round_min:
+            return None
+        earlier = _singles([p for p in activity.paid.recent if p.time_ms < since_ms])
+        usual = sum(self._is_round(p, market) for p in earlier) / len(earlier) if earlier else 0.0
+        if usual > parameters.usual_max:
+            return None
+        total = sum(payment.amount for payment in rounds)
+        return found(
+            [
+                Sign(
+                    "round_payments",
+                    len(rounds),
+                    len(rounds) / (2 * least),
+                    0.4,
+                    f"{len(rounds)} payments of round amounts, {shown(market, total, rounds[0].asset)}",
+                ),
+                Sign("round_share", share, share, 0.4, f"{share:.0%} of its payments in that time"),
+                Sign(
+                    "usual_round_share",
+                    usual,
+                    1 - usual / parameters.usual_max if parameters.usual_max else 1,
+                    0.2,
+                    f"{usual:.0%} of them before",
+                ),
+            ],
+            rounds,
+        )
+
+    def _is_round(self, payment: Payment, market: Market) -> bool:
+        multiple = of_asset(self._parameters.multiple, payment.asset)
+        return multiple is not None and payment.amount % market.units(multiple, payment.asset) == 0
+
+
+def _singles(payments: list[Payment]) -> list[Payment]:
+    """Return the payments that are a transaction of their own: no legs of a payroll."""
+    return [legs[0] for legs in by_transaction(payments).values() if len(legs) == 1]

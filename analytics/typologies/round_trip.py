@@ -1,0 +1,164 @@
+"""Round trip: money that comes back to where it started, through up to five others.
+
+A fresh payment closes a cycle when its payee had paid, through others and always later in time,
+what now comes back. Amounts may shrink a little on the way (fees). One refund is no cycle: two
+accounts count only when they go to and fro repeatedly. Source: Hajdu & Krész, "Temporal network
+analytics for fraud detection in the banking sector", ADBIS 2020; Altman et al., NeurIPS 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from analytics.activity import Market, Moves, Payment
+from analytics.typologies.amounts import of_asset, shown
+from analytics.typologies.finding import Finding, Sign, found
+from analytics.typologies.parameters import RoundTripParameters
+
+SEARCH_STEPS_MAX: Final = 5_000
+"""Payments looked at for one closing payment; the search ends without a finding there."""
+
+Path = tuple[Payment, ...]
+
+
+class RoundTrip:
+    """Searches backwards from each fresh receipt; the alert is about where the money came back to."""
+
+    name = "round_trip"
+    version = 1
+
+    def __init__(self, parameters: RoundTripParameters) -> None:
+        self._parameters = parameters
+
+    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
+        """Return the strongest cycle that a fresh receipt closes."""
+        findings = []
+        for closing in moves.received:
+            amount_min = of_asset(self._parameters.amount_min, closing.asset)
+            if amount_min is None or closing.amount < market.units(amount_min, closing.asset):
+                continue
+            path = _Search(self._parameters, market, moves.activity.account, closing).run(time_ms)
+            if path is not None:
+                findings.append(self._finding(moves, market, path))
+        return max(
+            (finding for finding in findings if finding is not None),
+            key=lambda finding: finding.score,
+            default=None,
+        )
+
+    def _finding(self, moves: Moves, market: Market, path: Path) -> Finding | None:
+        closing = path[-1]
+        payments: Sequence[Payment] = path
+        if len(path) == 2:
+            payments = self._to_and_fro(moves, closing)
+            if len(payments) < 2 * self._parameters.repeats_of_two_min:
+                return None
+        elif _is_one_house(moves, market, path):
+            return None
+        amounts = [payment.amount for payment in path]
+        spread = 1 - min(amounts) / max(amounts)
+        hours = (closing.time_ms - path[0].time_ms) / 3_600_000
+        speed = 1 - hours / self._parameters.window_hours
+        returned = shown(market, closing.amount, closing.asset)
+        return found(
+            [
+                Sign(
+                    "returned",
+                    closing.amount / max(amounts),
+                    closing.amount / max(amounts),
+                    0.4,
+                    f"{returned} came back through {len(path) - 1} others",
+                ),
+                Sign(
+                    "spread",
+                    spread,
+                    1 - spread / self._parameters.spread_max if self._parameters.spread_max else 1,
+                    0.2,
+                    f"the amounts on the way differ by {spread:.0%}",
+                ),
+                Sign("hours", hours, speed, 0.2, f"within {hours:.1f} hours"),
+                Sign("accounts", len(path), 1, 0.2, f"a cycle of {len(path)} accounts"),
+            ],
+            payments,
+        )
+
+    def _to_and_fro(self, moves: Moves, closing: Payment) -> list[Payment]:
+        """Return the payments of like amount between two accounts, both ways."""
+        since_ms = closing.time_ms - self._parameters.window_ms
+        flows = (moves.activity.paid.since(since_ms), moves.activity.received.since(since_ms))
+        low, high = _like(closing.amount, self._parameters.spread_max)
+        paid, received = (
+            [
+                payment
+                for payment in flow
+                if payment.other == closing.other
+                and payment.asset == closing.asset
+                and low <= payment.amount <= high
+            ]
+            for flow in flows
+        )
+        trips = min(len(paid), len(received))
+        return paid[:trips] + received[:trips]
+
+
+class _Search:
+    """One search, from the closing payment back in time to an account that its payee paid."""
+
+    def __init__(
+        self, parameters: RoundTripParameters, market: Market, origin: str, closing: Payment
+    ) -> None:
+        self._market = market
+        self._origin = origin
+        self._closing = closing
+        self._accounts = range(parameters.accounts_min, parameters.accounts_max + 1)
+        self._low, self._high = _like(closing.amount, parameters.spread_max)
+        self._since_ms = closing.time_ms - parameters.window_ms
+        self._steps = 0
+
+    def run(self, time_ms: int) -> Path | None:
+        """Return the payments of the shortest cycle, oldest first, or None."""
+        level: list[Path] = [(self._closing,)]
+        for length in range(2, self._accounts.stop):
+            longer: list[Path] = []
+            for path in level:
+                for before in self._before(path, time_ms):
+                    if before.other == self._origin:
+                        if length in self._accounts:
+                            return (before, *path)
+                    else:
+                        longer.append((before, *path))
+            level = longer
+        return None
+
+    def _before(self, path: Path, time_ms: int) -> list[Payment]:
+        """Return payments that could have come just before a path: to its first payer, no later."""
+        first = path[0]
+        latest_ms = first.time_ms if len(path) > 1 else time_ms
+        visited = {payment.other for payment in path}
+        found_before: list[Payment] = []
+        for payment in self._market.activity(first.other).received.since(self._since_ms):
+            self._steps += 1
+            if self._steps > SEARCH_STEPS_MAX:
+                return found_before
+            if (
+                payment.time_ms <= latest_ms
+                and payment.asset == first.asset
+                and self._low <= payment.amount <= self._high
+                and payment.txid != first.txid
+                and payment.other not in visited
+            ):
+                found_before.append(payment)
+        return found_before
+
+
+def _like(amount: int, spread_max: float) -> tuple[int, int]:
+    """Return the smallest and the largest amount that differ from one by at most a share."""
+    return int(amount * (1 - spread_max)), int(amount / max(1 - spread_max, 0.01)) + 1
+
+
+def _is_one_house(moves: Moves, market: Market, path: Path) -> bool:
+    """Tell whether all accounts of a cycle are one member's and a treasury is among them: a sweep."""
+    activities = [market.activity(payment.other) for payment in path[1:]] + [moves.activity]
+    members = {activity.member for activity in activities}
+    return len(members) == 1 and any(activity.kind == "treasury" for activity in activities)
