@@ -73,6 +73,8 @@ class Peer:
     """Blocks asked of it, with the time by which it must deliver, milliseconds."""
     stall_ms: int = limits.STALL_MS_MIN
     """How long it is given for the next block."""
+    is_early: bool = False
+    """Whether its head waits for its time, and nothing before it is missing."""
     headers_asked_ms: int | None = None
     """When it was asked for headers that are waited for still."""
     headers_owed: int = 0

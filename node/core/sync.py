@@ -1,9 +1,10 @@
 """Synchronisation: headers first, then bodies in parallel from whoever announced them.
 
 A header is placed in the tree when its parent is there, parked at its peer when it is not (or when
-its time is in the future), and refused when it forks off below the last final block. Bodies of
-placed headers are asked for in order, sixteen at a peer; one that does not deliver in time is
-asked less of, and another is asked.
+its time is in the future), and refused when it forks off below the last final block. While a
+peer's head only waits for its time, no headers are asked of that peer: one of two clocks is wrong,
+and asking does not set it. Bodies of placed headers are asked for in order, sixteen at a peer; one
+that does not deliver in time is asked less of, and another is asked.
 """
 
 from __future__ import annotations
@@ -43,9 +44,12 @@ class Sync:
     def is_syncing(self) -> bool:
         """Whether announced blocks are missing here."""
         head = self._chain.head
-        return any(node.chainwork > head.chainwork for node in self._wanted.values()) or any(
-            peer.parked and peer.headers_asked_ms is not None for peer in self._peers
-        )
+        if any(node.chainwork > head.chainwork for node in self._wanted.values()):
+            return True
+        peers = self._peers.established()
+        # When most heads are from the future it is our clock that is behind, and not theirs ahead.
+        is_behind = 2 * sum(peer.is_early for peer in peers) > len(peers)
+        return is_behind or any(peer.parked and peer.headers_asked_ms is not None for peer in peers)
 
     # --- headers -----------------------------------------------------------------------------
 
@@ -56,7 +60,9 @@ class Sync:
             PeerMisbehaved, LedgerError: the header is against the rules.
         """
         peer.best = head
-        if self._place(peer, head, now) is None and head.hash in peer.parked:
+        is_parked = self._place(peer, head, now) is None and head.hash in peer.parked
+        yield from self._tell_early(peer, now)
+        if is_parked and not peer.is_early:
             yield from self._ask_headers(peer, now)
         yield from self.schedule(now)
 
@@ -72,13 +78,17 @@ class Sync:
         peer.headers_owed -= 1
         peer.headers_asked_ms = None
         last: BlockNode | None = None
-        for sealed in message.headers:
-            if last is not None and sealed.header.parent != last.hash:
+        for sealed, before in zip(message.headers, (None, *message.headers), strict=False):
+            if before is not None and sealed.header.parent != before.hash:
                 raise PeerMisbehaved("headers_no_chain", "headers that do not follow each other")
-            last = self._place(peer, sealed, now) or last
+            node = self._place(peer, sealed, now)
+            if node is None and self._is_from_future(sealed, now):
+                break  # so are those on it, which would push it out
+            last = node or last
         self._place_parked(peer, now)
+        yield from self._tell_early(peer, now)
         is_full = len(message.headers) == limits.HEADERS_PER_MESSAGE_MAX
-        if last is not None and is_full and self._has_window(last):
+        if last is not None and is_full and self._has_window(last) and not peer.is_early:
             yield from self._ask_headers(peer, now, start=last)
         yield from self.schedule(now)
 
@@ -95,16 +105,32 @@ class Sync:
         parameters = self._chain.tree.rules.parameters
         validate_work(sealed)
         validate_target(sealed, parameters)
-        is_future = sealed.header.time_ms > now.wall_ms + parameters.future_ms_max
         if sealed.header.parent not in self._chain.tree:
             self._refuse_below_final(sealed)
-        if is_future or sealed.header.parent not in self._chain.tree:
+        if self._is_from_future(sealed, now) or sealed.header.parent not in self._chain.tree:
             self._park(peer, sealed)
             return None
         node = self._chain.accept_header(sealed)
         if not node.has_body:
             self._wanted[node.hash] = node
         return node
+
+    def _is_from_future(self, sealed: SealedHeader, now: Now) -> bool:
+        ahead_ms = sealed.header.time_ms - now.wall_ms
+        return ahead_ms > self._chain.tree.rules.parameters.future_ms_max
+
+    def _tell_early(self, peer: Peer, now: Now) -> Iterable[Effect]:
+        """Note whether all that keeps a peer's head from being placed is the time (threat 56)."""
+        best, was_early = peer.best, peer.is_early
+        peer.is_early = (
+            best is not None
+            and best.hash not in self._chain.tree
+            and self._is_from_future(best, now)
+            and any(sealed.header.parent in self._chain.tree for sealed in peer.parked.values())
+        )
+        if best is not None and peer.is_early and not was_early:
+            ahead_ms = best.header.time_ms - now.wall_ms
+            yield Note(name="head_from_future", fields={"peer": peer.member, "ahead_ms": ahead_ms})
 
     def _refuse_below_final(self, sealed: SealedHeader) -> None:
         """A header on a final block below the root can never be ours."""
@@ -243,6 +269,9 @@ class Sync:
             peer.stall_ms = min(peer.stall_ms * 2, limits.STALL_MS_MAX)
         if peer.parked:
             self._place_parked(peer, now)
+        yield from self._tell_early(peer, now)
+        if peer.is_early:
+            return
         best = peer.best
         is_behind = best is not None and best.hash not in self._chain.tree
         if is_behind and best is not None and not self._chain.is_final_history(best):

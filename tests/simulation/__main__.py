@@ -62,7 +62,7 @@ def _line(outcome: Outcome) -> str:
     return (
         f"seed {outcome.seed:<6} {outcome.nodes} nodes  {outcome.final_height:>4} final blocks  "
         f"{outcome.accepted:>4} transactions  {outcome.crashes:>2} crashes  "
-        f"{outcome.partitions:>2} partitions  {outcome.attack:<16} {outcome.trace[:12]}"
+        f"{outcome.partitions:>2} partitions  {outcome.clock_steps:>2} clocks set  {outcome.attack:<16} {outcome.trace[:12]}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What befalls the nodes: crashes at every point of a call, lost data, partitions."""
+"""What befalls the nodes: crashes at every point of a call, lost data, partitions, wrong clocks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from tests.simulation.timeline import Timeline
 
 DOWN_MS = (200, 10_000)
 PARTED_MS = (1_000, 12_000)
+CLOCK_WRONG_MS = (500, 10_000)
+HOURS_MS = 2 * 3_600_000
+SECONDS_MS = 20_000
 
 
 class Faults:
@@ -37,20 +40,24 @@ class Faults:
         self._is_over = False
         self.crashes = 0
         self.partitions = 0
+        self.clock_steps = 0
+        self._is_a_clock_wrong = False
 
     def start(self) -> None:
         """Plan the first of each kind."""
         self._repeat(self._scenario.crash_every_ms, self._crash)
         self._repeat(self._scenario.partition_every_ms, self._part)
+        self._repeat(self._scenario.clock_step_every_ms, self._set_clock)
         if self._scenario.wipe:
             self._timeline.after(self._random.randrange(self._scenario.busy_ms), self._wipe)
 
     def stop(self) -> None:
-        """Break nothing more; heal the network and start whoever is down."""
+        """Break nothing more; heal the network, set the clocks, start whoever is down."""
         self._is_over = True
         self._network.heal()
         for machine in self._machines:
             machine.crash_at = None
+            machine.set_clock(0)
             self._restart(machine)
 
     def _repeat(self, mean_ms: int | None, action: Callable[[], None]) -> None:
@@ -85,6 +92,22 @@ class Faults:
         machine.wipe()
         self._invariants.excuse(machine.member)
         self._timeline.after(self._random.randrange(*DOWN_MS), partial(self._restart, machine))
+
+    def _set_clock(self) -> None:
+        """Set a node's wall clock wrong for a while; one at a time, as a faulty member is one."""
+        if self._is_a_clock_wrong:
+            return
+        self._is_a_clock_wrong = True
+        self.clock_steps += 1
+        machine = self._random.choice(self._machines)
+        seconds_ms = self._random.randrange(-SECONDS_MS, SECONDS_MS)
+        machine.set_clock(self._random.choice((HOURS_MS, -HOURS_MS, seconds_ms)))
+
+        def set_right() -> None:
+            machine.set_clock(0)
+            self._is_a_clock_wrong = False
+
+        self._timeline.after(self._random.randrange(*CLOCK_WRONG_MS), set_right)
 
     def _part(self) -> None:
         members = [machine.member for machine in self._machines]

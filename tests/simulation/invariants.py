@@ -46,6 +46,7 @@ class Invariants:
         self.final: dict[int, BlockHash] = {}
         self.acknowledged: dict[TxId, MemberId] = {}
         self.evidence_found = 0
+        self.clock_alerts = 0
         self._honest = honest
         self._released: dict[MemberId, list[SignedVote]] = {member: [] for member in honest}
 
@@ -135,6 +136,7 @@ class Invariants:
             f"{machine.member}: {dict(note.fields)}",
         )
         self.evidence_found += note.name == "evidence_found"
+        self.clock_alerts += note.name == "clock_stepped"
 
     def acknowledge(self, machine: Machine, reply: Reply) -> None:
         """Note what a node promised its customers."""

@@ -118,6 +118,7 @@ class Machine:
         self._around = around
         self._random = random
         self._skew_ms = skew_ms
+        self._step_ms = 0
         self._tables = MemoryKeyValue()
         self._store = MemoryStore(around.register.genesis, self._tables)
         self._miner = SampledMiner(around.rules, random)
@@ -139,7 +140,8 @@ class Machine:
     def now(self) -> Now:
         """What its clocks show: a wall clock that is off, and one that counts from the start."""
         real_ms = self._around.timeline.now_ms
-        return Now(wall_ms=real_ms + self._skew_ms, monotonic_ms=real_ms - self._started_ms)
+        wall_ms = real_ms + self._skew_ms + self._step_ms
+        return Now(wall_ms=wall_ms, monotonic_ms=real_ms - self._started_ms)
 
     # --- life and death ----------------------------------------------------------------------
 
@@ -174,6 +176,11 @@ class Machine:
         self.engine = None
         self.crash_at = None
         self._around.network.close_all(self.member)
+
+    def set_clock(self, step_ms: int) -> None:
+        """Set its wall clock to so much off what it was in the beginning."""
+        self._around.watcher.on_fault(self, f"wall clock set, {step_ms} ms off")
+        self._step_ms = step_ms
 
     def wipe(self) -> None:
         """Lose the data of a node that is down, but not the keys and the vote journal."""

@@ -39,6 +39,9 @@ class Scenario:
     """Mean time between crashes, somewhere in the network; None: nothing crashes."""
     partition_every_ms: int | None
     """Mean time between partitions; None: the network stays whole."""
+    clock_step_every_ms: int | None
+    """Mean time between wall clocks that are set wrong, each by hours or seconds, for a while; None:
+    they only are as far off as they were."""
     wipe: bool
     """Whether one node loses its data, but not its keys and its vote journal."""
     submit_every_ms: int
@@ -62,6 +65,7 @@ class Scenario:
             skew_ms_max=0 if is_calm else random.choice((0, 200, 2_000)),
             crash_every_ms=None if is_calm else random.choice((None, 3_000, 10_000)),
             partition_every_ms=None if is_calm else random.choice((None, 8_000, 15_000)),
+            clock_step_every_ms=None if is_calm else Random(f"clocks {seed}").choice((None, 4_000)),
             wipe=not is_calm and random.random() < 0.2,
             submit_every_ms=random.choice((200, 400, 1_000)),
             attack=Attack.NONE if is_calm else _attack(random),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
+from ledger.parameters import Parameters
 from tests.simulation import __main__ as command
 from tests.simulation import world
 from tests.simulation.invariants import InvariantBroken
@@ -13,6 +16,7 @@ from tests.simulation.world import World
 
 SEEDS = 100
 SEEDS_PER_CHUNK = 5
+INTERVAL_MS = Parameters().target_block_ms
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_CHUNK))
@@ -37,9 +41,28 @@ def test_the_seeds_cover_every_attack_and_fault() -> None:
     scenarios = [Scenario.of(seed) for seed in range(SEEDS)]
     assert {scenario.attack for scenario in scenarios} == set(Attack)
     assert {scenario.nodes for scenario in scenarios} == {4, 5, 7}
+    assert any(scenario.clock_step_every_ms for scenario in scenarios)
     assert any(scenario.wipe for scenario in scenarios)
     assert any(scenario.loss for scenario in scenarios)
     assert any(scenario.crash_every_ms and scenario.partition_every_ms for scenario in scenarios)
+
+
+@pytest.mark.parametrize("seed", [10, 20, 30])
+def test_threat_56_a_network_outlives_clocks_that_are_set(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A clock at a time is hours or seconds off for a while, and nothing else is wrong.
+
+    Nobody is blamed, blocks become final meanwhile, and who was off is with the others again as
+    soon as its clock is.
+    """
+    calm = replace(Scenario.of(seed), clock_step_every_ms=2_000)
+    monkeypatch.setattr(Scenario, "of", lambda _: calm)
+    outcome = World(seed).run()
+    assert outcome.clock_steps > 2
+    assert outcome.clock_alerts > outcome.clock_steps
+    # A node of four or more that is off costs the blocks that it seals, and no more.
+    assert outcome.final_height > calm.busy_ms / INTERVAL_MS / 2
 
 
 def test_a_failure_names_its_seed_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

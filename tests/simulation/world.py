@@ -61,6 +61,10 @@ class Outcome:
     """Transactions that a node accepted."""
     crashes: int
     partitions: int
+    clock_steps: int
+    """Times that a wall clock was set wrong."""
+    clock_alerts: int
+    """Times that a node told of its clock being set, right or wrong."""
     evidence: int
     """Pairs of conflicting votes that honest nodes found."""
     frames: int
@@ -202,6 +206,8 @@ class World:
             accepted=len(self.invariants.acknowledged),
             crashes=self._faults.crashes,
             partitions=self._faults.partitions,
+            clock_steps=self._faults.clock_steps,
+            clock_alerts=self.invariants.clock_alerts,
             evidence=self.invariants.evidence_found,
             frames=self._network.frames,
             trace=self._trace.hexdigest(),
