@@ -17,10 +17,6 @@ from ledger.merkle import Frontier, leaf_hash
 
 NODES_MAX = 200_000
 """Most headers held above the last final block: two days without finality at one a second."""
-MINIMUM_WORK_DIVISOR = 64
-"""A branch must show at least this fraction of the final block's work, a block on average …"""
-MINIMUM_WORK_GRACE_BLOCKS = 16
-"""… once it is this many blocks long, so that cheap headers cannot be piled up (threat 35)."""
 
 
 class TreeFull(LedgerError):
@@ -143,7 +139,6 @@ class BlockTree:
             history_root=parent.history.root(),
         )
         node = self._child(parent, sealed)
-        self._require_chainwork(node)
         if len(self._nodes) >= NODES_MAX:
             raise TreeFull("tree_full", f"{NODES_MAX} headers above the last final block")
         parent.children.append(node)
@@ -161,19 +156,6 @@ class BlockTree:
             recent_sealers=sealers[-gap:] if gap else (),
             proved=parent.proved,
         )
-
-    def _require_chainwork(self, node: BlockNode) -> None:
-        length = node.height - self.root.height
-        if length <= MINIMUM_WORK_GRACE_BLOCKS:
-            return
-        work = block_work(bits_to_target(self.root.sealed.header.bits))
-        if (node.chainwork - self.root.chainwork) * MINIMUM_WORK_DIVISOR < work * length:
-            raise InvalidHeader(
-                "insufficient_chainwork",
-                "the branch has too little work for its length",
-                height=node.height,
-                length=length,
-            )
 
     def mark_invalid(self, node: BlockNode) -> None:
         """Mark a block and everything built on it invalid."""
