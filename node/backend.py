@@ -63,10 +63,16 @@ class NodeBackend:
 
     def is_ready(self) -> bool:
         """Return whether a quorum of sealers is met and the chain is caught up."""
+        if self._shell.is_read_only:
+            return False
         status = self._shell.status
         sealers = self.genesis.sealers()
         met = {self.member, *status.peers} & set(sealers.keys)
         return len(met) >= sealers.quorum and not status.is_syncing
+
+    def is_read_only(self) -> bool:
+        """Return whether the node takes nothing, because its disk has no room."""
+        return self._shell.is_read_only
 
     def status(self) -> NodeStatus:
         """Return what the engine last published of itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -39,6 +41,11 @@ def run(ctx: click.Context, config_file: Path, as_json: bool) -> None:
     if as_json:
         log = config.log.model_copy(update={"format": "json"})
         config = config.model_copy(update={"log": log})
-    from node.service import run as run_service  # noqa: PLC0415 - slow, and the file may be wrong
+    from node.service import START_OVER  # noqa: PLC0415 - slow, and the file may be wrong
+    from node.service import run as run_service  # noqa: PLC0415
 
-    ctx.exit(run_service(config))
+    status = run_service(config)
+    if status == START_OVER:
+        # The same command line in the same process: for a supervisor nothing happened.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    ctx.exit(status)

@@ -48,6 +48,9 @@ PORT_MAX: Final = 65_535
 PEERS_MAX: Final = 1_024
 VERIFIERS_MAX: Final = 64  # processes
 CACHE_MIB_MAX: Final = 65_536
+RESERVE_MIB_MIN: Final = 8
+"""Less would not hold what the store is about to write out by itself."""
+RESERVE_MIB_MAX: Final = 1_048_576
 
 OTHERS_ACCESS: Final = stat.S_IRWXG | stat.S_IRWXO
 """Permission bits that a key file must not have."""
@@ -162,9 +165,11 @@ class VerificationConfig(_Section):
 
 
 class StorageConfig(_Section):
-    """How much memory the store may keep."""
+    """How much memory the store may keep, and how much of the disk it leaves free."""
 
     cache_mib: Annotated[int, Field(ge=1, le=CACHE_MIB_MAX)] = 16
+    reserve_mib: Annotated[int, Field(ge=RESERVE_MIB_MIN, le=RESERVE_MIB_MAX)] = 32
+    """With less room the node only reads until there is more (threat 54)."""
 
 
 class LogConfig(_Section):

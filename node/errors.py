@@ -3,7 +3,8 @@
     NodeError
     ├── ConfigError      the operator's configuration is wrong: exit status 2, nothing is started
     ├── StoreCorrupt     the disk holds what was never written: stop, name the file and the repair
-    └── StoreFailed      the disk did not take a write: stop, never call it done
+    ├── StoreFailed      the disk did not take a write: stop, never call it done
+    └── RestartNeeded    there is room again after a write found none: start over from the disk
 
 `VerifierFailed`, a fault of a worker process, is defined beside the workers and named here too.
 """
@@ -15,6 +16,7 @@ from node.workers.errors import VerifierFailed
 __all__ = [
     "ConfigError",
     "NodeError",
+    "RestartNeeded",
     "StoreCorrupt",
     "StoreFailed",
     "VerifierFailed",
@@ -48,3 +50,12 @@ class StoreCorrupt(NodeError):
 
 class StoreFailed(NodeError):
     """A write or its sync failed; what it held is not durable."""
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether it failed for want of room, which an operator or a neighbour can make."""
+        return self.code == "disk_full"
+
+
+class RestartNeeded(NodeError):
+    """The engine is ahead of its store since a write failed; the disk has the truth."""

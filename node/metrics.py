@@ -85,6 +85,11 @@ class Metrics:
         """Record how long one durable write took."""
         self._commit.observe(elapsed_s)
 
+    def observe_space(self, *, free_bytes: int, is_read_only: bool) -> None:
+        """Take over how much room the disk has, and whether the node only reads for want of it."""
+        self._disk_free.set(free_bytes)
+        self._read_only.set(is_read_only)
+
     def observe_hashes(self, count: int) -> None:
         """Count proof-of-work hashes that this node's miner computed."""
         self._hashes.inc(count)
@@ -144,6 +149,10 @@ class Metrics:
             "engine_handle_seconds", "Time the engine took for one event.", "event"
         )
         self._commit = self._histogram("commit_seconds", "Time one durable write took.")
+        self._disk_free = self._gauge("disk_free_bytes", "Room on the fullest disk written to.")
+        self._read_only = self._gauge(
+            "read_only", "Whether the node only reads, because its disk is almost full."
+        )
 
     def _make_http_metrics(self) -> None:
         self._requests = self._counter(

@@ -35,7 +35,7 @@ from node.core.chain import CoreFault
 from node.core.engine import Engine
 from node.core.messages import frame_bytes_max
 from node.core.ports import Environment
-from node.errors import ConfigError, NodeError
+from node.errors import ConfigError, NodeError, RestartNeeded
 from node.gossip.dialler import PeerAddress
 from node.gossip.limits import TransportLimits
 from node.gossip.tls import MemberCertificate, TrustStore
@@ -45,6 +45,8 @@ from node.metrics import Metrics
 from node.runner import EngineRunner
 from node.shell import NodeHalted, Shell
 from node.storage.chain_store import RocksStore
+from node.storage.rocks import MIB
+from node.storage.space import DiskSpace
 from node.storage.vote_journal import VoteJournalFile
 from node.stream import BlockStream
 from node.workers.errors import WorkerError
@@ -52,6 +54,8 @@ from node.workers.miner import Miner
 from node.workers.pool import VerifierPool
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_HALTED = 0, 1, 2, 3
+START_OVER: Final = -1
+"""No exit status: the command runs itself anew, from what is on the disk."""
 HTTP_CLOSE_S_MAX: Final = 2.0
 """How long open requests and streams may take to end at a stop, seconds."""
 
@@ -62,7 +66,7 @@ def run(config: NodeConfig) -> int:
     """Run a node until SIGTERM or SIGINT; return its exit status.
 
     0 stopped, 1 a part failed (the store, a worker), 2 the configuration cannot be used, 3 the
-    engine halted because going on could harm.
+    engine halted because going on could harm; ``START_OVER`` when a full disk has room again.
     """
     configure_logging(config.log.format, config.log.level)
     status = EXIT_OK
@@ -75,6 +79,9 @@ def run(config: NodeConfig) -> int:
     except* (NodeHalted, CoreFault) as group:
         _report("node_halted", group)
         status = EXIT_HALTED
+    except* RestartNeeded as group:
+        log.warning("starting_over", reason=str(_leaves(group)[0]))
+        status = START_OVER
     except* (NodeError, WorkerError, OSError) as group:
         _report("node_failed", group)
         status = EXIT_FAILED
@@ -150,7 +157,11 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
             )
         )
         shell = Shell(metrics=Metrics(), stream=BlockStream(store.view), status=engine.status())
-        runner = EngineRunner(engine, store, journal, shell, shell.metrics)
+        space = DiskSpace(
+            [config.data_dir, journal_path.parent],
+            reserve_bytes=config.storage.reserve_mib * MIB,
+        )
+        runner = EngineRunner(engine, store, journal, shell, shell.metrics, space)
         backend = NodeBackend(
             genesis=genesis, member=member, store=store, shell=shell, runner=runner
         )

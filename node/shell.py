@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import structlog
 
 from ledger.blocks import NONCE_BYTES
 from ledger.identity import MemberId
-from node.api.backend import Busy
+from node.api.backend import Busy, ReadOnly
 from node.core.effects import (
     Disconnect,
     Effect,
@@ -43,6 +44,8 @@ from node.workers.pool import VerifierPool
 
 SUBMISSIONS_WAITING_MAX: Final = 1_024
 """Requests that wait for the engine's answer; one more is told to come back."""
+RESUMED: Final = "resumed"
+"""Why sessions end after a time without room on the disk."""
 _QUIET_NOTES: Final = frozenset({"transaction_refused", "block_unasked"})
 
 log = structlog.get_logger(__name__)
@@ -59,7 +62,9 @@ class Shell:
     def __init__(self, *, metrics: Metrics, stream: BlockStream, status: NodeStatus) -> None:
         self.metrics = metrics
         self.stream = stream
-        self.status = status
+        self.is_read_only = False
+        """Whether nothing is taken, because the disk has no room (threat 54)."""
+        self._status = status
         self._replies: dict[int, asyncio.Future[Sequence[SubmissionOutcome]]] = {}
         self._request_id = 0
         self._session_id = 0
@@ -87,6 +92,11 @@ class Shell:
         self._miner = miner
         self._tasks = tasks
 
+    @property
+    def status(self) -> NodeStatus:
+        """What the engine last published of itself; a node that only reads does not vote."""
+        return replace(self._status, is_voting=self._status.is_voting and not self.is_read_only)
+
     # --- towards the engine ------------------------------------------------------------------
 
     async def submit(self, transactions: Sequence[bytes]) -> Sequence[SubmissionOutcome]:
@@ -94,7 +104,10 @@ class Shell:
 
         Raises:
             Busy: too many submissions wait; nothing was taken.
+            ReadOnly: the disk has no room; what was not answered before may be sent again.
         """
+        if self.is_read_only:
+            raise ReadOnly
         runner = _part(self._runner)
         if runner.is_full or len(self._replies) >= SUBMISSIONS_WAITING_MAX:
             raise Busy
@@ -146,6 +159,26 @@ class Shell:
         """Wake the consumers of the block stream."""
         self.stream.advance()
 
+    async def pause(self) -> None:
+        """Stop mining and refuse submissions, also those that wait; reads and streams go on."""
+        self.is_read_only = True
+        log.error("read_only", reason="disk_full")
+        if self._miner is not None:
+            await self._miner.stop()
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(ReadOnly())
+
+    def resume(self) -> None:
+        """Take submissions again, and begin every session anew: what was said is to be told again.
+
+        Mining goes on as the engine renews its template's time.
+        """
+        self.is_read_only = False
+        log.info("read_only_over")
+        for member_id in tuple(self._sessions):
+            _part(self._transport).disconnect(member_id, RESUMED)
+
     async def perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case an effect
         """Carry out one effect that is not a write.
 
@@ -156,8 +189,8 @@ class Shell:
             case Reply():
                 self._reply(effect)
             case PublishStatus():
-                self.status = effect.status
-                self.metrics.observe_status(effect.status)
+                self._status = effect.status
+                self.metrics.observe_status(self.status)
             case Note():
                 self._note(effect)
             case Send():

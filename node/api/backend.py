@@ -28,6 +28,10 @@ class Busy(Exception):
         self.retry_after_s = retry_after_s
 
 
+class ReadOnly(Exception):
+    """The node's disk has no room: nothing is taken until it has, and the client may try again."""
+
+
 class Backend(Protocol):
     """The node as its API sees it. Reads are synchronous and quick; nothing here blocks."""
 
@@ -65,6 +69,10 @@ class Backend(Protocol):
         """Return whether the node serves: recovered, its engine running and its peers met."""
         ...
 
+    def is_read_only(self) -> bool:
+        """Return whether the node takes nothing, because its disk has no room."""
+        ...
+
     def status(self) -> NodeStatus:
         """Return what the engine last published of itself."""
         ...
@@ -78,6 +86,7 @@ class Backend(Protocol):
 
         Raises:
             Busy: the engine's inbox is full; nothing was taken.
+            ReadOnly: the disk has no room; what was not answered may be sent again.
         """
         ...
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from node.api.documents import HealthDocument, StatusDocument
 from node.api.operations import Access, Answer, Call, Content, NoQuery, Operation, json_response, ok
-from node.api.problems import unavailable
+from node.api.problems import read_only, unavailable
 from node.api.views import status_document
 from node.metrics import CONTENT_TYPE
 
@@ -24,6 +24,8 @@ async def health(_call: Call, _: NoQuery) -> web.Response:
 
 async def readiness(call: Call, _: NoQuery) -> web.Response:
     """Say whether the node serves."""
+    if call.backend.is_read_only():
+        raise read_only()
     if not call.backend.is_ready():
         raise unavailable("not_ready", "The node is starting or stopping.")
     return json_response(HealthDocument(status="ok"))

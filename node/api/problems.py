@@ -20,6 +20,8 @@ CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:sunlit:problem:"
 CHALLENGE: Final = 'Bearer realm="sunlit"'
 
+READ_ONLY_RETRY_SECONDS: Final = 10
+"""When to try again what a node without room on its disk does not take."""
 FINALITY_RETRY_SECONDS: Final = 2
 """When to ask again for what waits for finality."""
 
@@ -128,6 +130,15 @@ def not_yet(code: str, detail: str) -> Problem:
 def unavailable(code: str, detail: str, *, retry_after_s: int = 1) -> Problem:
     """Return a 503 that says when to try again."""
     return Problem(503, code, detail, headers={"Retry-After": str(max(1, retry_after_s))})
+
+
+def read_only() -> Problem:
+    """Return the 503 of a node whose disk has no room."""
+    return unavailable(
+        "read_only",
+        "The node's disk is almost full; it only reads until there is room.",
+        retry_after_s=READ_ONLY_RETRY_SECONDS,
+    )
 
 
 def problem_of(error: Exception) -> Problem | None:

@@ -12,7 +12,7 @@ from consensus.bundle import bundle_document
 from ledger import codec, limits
 from ledger.hashing import TxId
 from ledger.transactions import SignedTransaction, decode_transaction
-from node.api.backend import Busy
+from node.api.backend import Busy, ReadOnly
 from node.api.documents import (
     BatchDocument,
     BatchResultDocument,
@@ -39,6 +39,7 @@ from node.api.problems import (
     invalid,
     not_found,
     not_yet,
+    read_only,
     too_many_requests,
     unavailable,
 )
@@ -215,6 +216,8 @@ async def _submit(call: Call, raws: Sequence[bytes]) -> list[SubmissionOutcome]:
         raise unavailable(
             "busy", "The node has too much to do; try again.", retry_after_s=busy.retry_after_s
         ) from None
+    except ReadOnly:
+        raise read_only() from None
 
 
 def _batch_result(outcome: SubmissionOutcome) -> BatchResultDocument:

@@ -55,7 +55,7 @@ SCAN_CHUNK_ENTRIES = 256
 """Entries that a scan of a snapshot reads before others have their turn."""
 
 _FILE = re.compile(r"\S+\.(?:sst|log|blob)|\S*(?:MANIFEST-\d+|CURRENT)")
-_NO_SPACE = "No space left on device"
+_NO_SPACE = ("No space left on device", "Disk quota exceeded")
 _LOCKED = ("While lock file", "lock hold by current process")
 _BLOB_TABLES = (Table.BLOCKS,)
 
@@ -239,7 +239,7 @@ def _fault(error: Exception, path: Path) -> NodeError:
         )
     if any(sign in text for sign in _LOCKED):
         return StoreFailed("store_in_use", f"another process uses {path}", file=path)
-    if _NO_SPACE in text:
+    if any(sign in text for sign in _NO_SPACE):
         return StoreFailed(
             "disk_full", f"no space left for {path}; free some and start the node again", file=path
         )

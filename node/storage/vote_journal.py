@@ -82,6 +82,10 @@ class VoteJournalFile:
                 self._file = _open(path)
                 opened.callback(os.close, self._file)
                 self._read()
+                if self._votes or self._stopped_by is not None:
+                    # A sync that failed before the start may have left a frame in the system's
+                    # cache only, where no later sync would find it to write: so it is written anew.
+                    self._compact()
             except OSError as error:
                 raise _failed(path, error) from error
             opened.pop_all()
@@ -254,7 +258,7 @@ def _sync_directory(path: Path) -> None:
 def _failed(path: Path, error: OSError) -> StoreFailed:
     if error.errno == errno.EWOULDBLOCK:
         return StoreFailed("store_in_use", f"another process uses {path}", file=path)
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFailed(
             "disk_full", f"no space left for {path}; free some and start the node again", file=path
         )

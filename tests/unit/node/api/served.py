@@ -22,7 +22,7 @@ from ledger.genesis_document import format_genesis
 from ledger.identity import AccountId, MemberId
 from ledger.transactions import SignedTransaction, decode_transaction
 from node.api.app import make_app
-from node.api.backend import Busy
+from node.api.backend import Busy, ReadOnly
 from node.core.effects import (
     Effect,
     NodeStatus,
@@ -60,6 +60,7 @@ class ServedNode:
         self.member = NODE_MEMBER
         self.ready = True
         self.is_busy = False
+        self.has_room = True
         self.proof_refusal: Exception | None = None
         self.answer: Callable[[bytes], SubmissionOutcome] = accept
         self.submitted: list[bytes] = []
@@ -74,6 +75,9 @@ class ServedNode:
 
     def is_ready(self) -> bool:
         return self.ready
+
+    def is_read_only(self) -> bool:
+        return not self.has_room
 
     def status(self) -> NodeStatus:
         view = self.view()
@@ -96,6 +100,8 @@ class ServedNode:
     async def submit(self, transactions: Sequence[bytes]) -> Sequence[SubmissionOutcome]:
         if self.is_busy:
             raise Busy(retry_after_s=3)
+        if not self.has_room:
+            raise ReadOnly
         self.submitted += transactions
         return [self.answer(raw) for raw in transactions]
 

@@ -43,6 +43,15 @@ async def test_readiness(node: ServedNode, client: Client) -> None:
     await problem(await client.get("/readyz"), 503)
 
 
+async def test_threat_54_a_node_without_room_is_not_ready_and_says_why(
+    node: ServedNode, client: Client
+) -> None:
+    """It lives, and reads; who sends it payments should send them elsewhere."""
+    node.has_room = False
+    assert (await client.get("/healthz")).status == 200
+    assert (await problem(await client.get("/readyz"), 503))["code"] == "read_only"
+
+
 async def test_blocks_have_many_names(node: ServedNode, client: Client) -> None:
     """A block is found by height, hash, ``head`` and ``finalized``, and names its transactions."""
     block = await _get(client, "/v1/blocks/head")

@@ -90,6 +90,20 @@ async def test_a_busy_node_says_when_to_come_back(
     assert response.headers["Retry-After"] == "3"
 
 
+@pytest.mark.parametrize("path", ["/v1/transactions", "/v1/transactions/batch"])
+async def test_threat_54_a_node_without_room_refuses_and_says_when_to_come_back(
+    node: ServedNode, client: Client, payment: SignedTransaction, path: str
+) -> None:
+    """Nothing is taken and nothing promised; what can be read can be read."""
+    node.has_room = False
+    body = codec.encode([payment.raw]) if path.endswith("batch") else payment.raw
+    response = await client.post(path, data=body, headers=MSGPACK)
+    assert (await problem(response, 503))["code"] == "read_only"
+    assert int(response.headers["Retry-After"]) > 0
+    assert not node.submitted
+    assert (await client.get("/v1/status")).status == 200
+
+
 async def test_threat_1_bytes_that_are_no_transaction(client: Client) -> None:
     """Malformed bytes give 400 with the decoder's code."""
     response = await client.post("/v1/transactions", data=b"\xc1", headers=MSGPACK)

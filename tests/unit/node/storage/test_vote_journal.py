@@ -120,6 +120,16 @@ def test_one_process_has_the_journal(path: Path) -> None:
     assert _read(path) == ()
 
 
+def test_threat_53_what_is_read_at_a_start_is_written_anew(path: Path) -> None:
+    """A frame whose sync failed before may be in the system's cache alone: a new file is synced."""
+    written = _write(path, *VOTES)
+    first = path.stat().st_ino
+    with VoteJournalFile(path) as journal:
+        assert journal.recovered.votes == VOTES
+        assert path.stat().st_ino != first
+    assert path.read_bytes() == written
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(errno.EIO, "store_failed"), (errno.ENOSPC, "disk_full")]
 )
