@@ -12,7 +12,7 @@ Wide nodes and flat buckets, because the cost of a hash here is the call and not
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -61,6 +61,23 @@ class StagedUpdate:
     """The changed nodes of each level, buckets first, root last."""
 
 
+NOTHING_STAGED = StagedUpdate(root=b"", buckets={}, rows=({},) * (LEVELS + 1))
+"""No changes; its root says nothing."""
+
+
+class _Layered:
+    """Buckets over buckets, read by index."""
+
+    __slots__ = ("_above", "_below")
+
+    def __init__(self, above: Mapping[int, bytes], below: Sequence[bytes]) -> None:
+        self._above = above
+        self._below = below
+
+    def __getitem__(self, index: int) -> bytes:
+        return self._above[index] if index in self._above else self._below[index]
+
+
 class StateTree:
     """The tree over one state, changed in batches; holds hashes only, not the records.
 
@@ -88,14 +105,16 @@ class StateTree:
         self.adopt(staged)
         return staged.root
 
-    def stage(self, changes: Iterable[Change]) -> StagedUpdate:
+    def stage(self, changes: Iterable[Change], onto: StagedUpdate = NOTHING_STAGED) -> StagedUpdate:
         """Return what a batch of changes would make of the tree, which stays as it is.
 
         A block template needs the root of a state that may never come, and a block's root is
-        compared before the block is believed.
+        compared before the block is believed. ``onto`` was staged on the tree as it is now: the
+        changes come after its own, and the result is both. So a template that grows pays for what
+        is new.
         """
         buckets: dict[int, bytes] = {}
-        held = self._buckets
+        held = _Layered(onto.buckets, self._buckets) if onto.buckets else self._buckets
         for key, value in changes:
             key_hash = entry_hash(key)
             index = key_hash[0] << 8 | key_hash[1]
@@ -106,14 +125,24 @@ class StateTree:
             else:
                 buckets[index] = _spliced(bucket, key_hash, entry)
         row = {index: _hash_bucket(bucket) for index, bucket in buckets.items()}
-        rows = [row]
-        for level in range(LEVELS, 0, -1):
-            row = self._parents(level, row)
-            rows.append(row)
-        return StagedUpdate(root=row.get(0, self.root), buckets=buckets, rows=tuple(rows))
+        rows = [{**onto.rows[0], **row}]
+        for level, earlier in zip(range(LEVELS, 0, -1), onto.rows[1:], strict=True):
+            row = self._parents(level, row, rows[-1])
+            rows.append({**earlier, **row})
+        return StagedUpdate(
+            root=rows[-1].get(0, self.root),
+            buckets={**onto.buckets, **buckets},
+            rows=tuple(rows),
+        )
 
-    def _parents(self, level: int, row: Mapping[int, bytes]) -> dict[int, bytes]:
-        """Return the changed nodes above a row of changed nodes of ``level``."""
+    def _parents(
+        self, level: int, row: Mapping[int, bytes], staged: Mapping[int, bytes]
+    ) -> dict[int, bytes]:
+        """Return the changed nodes above a row of changed nodes of ``level``.
+
+        ``staged`` are all nodes of the level that are not the tree's own: the row, and what was
+        staged before.
+        """
         below = self._levels[level]
         children: dict[int, list[bytes]] = {}
         for index, node in row.items():
@@ -122,6 +151,11 @@ class StateTree:
             if nodes is None:
                 nodes = children[parent] = below[parent * FANOUT : (parent + 1) * FANOUT]
             nodes[index % FANOUT] = node
+        if len(staged) > len(row):
+            for parent, nodes in children.items():
+                for index in range(parent * FANOUT, (parent + 1) * FANOUT):
+                    if index in staged:
+                        nodes[index % FANOUT] = staged[index]
         return {parent: _hash_node(b"".join(nodes)) for parent, nodes in children.items()}
 
     def adopt(self, staged: StagedUpdate) -> None:

@@ -15,7 +15,7 @@ from consensus.fork_choice import best_tip
 from consensus.headers import validate_seal
 from consensus.tree import BlockNode, BlockTree
 from consensus.votes import Certificate, Checkpoint
-from ledger.blocks import Block, SealedHeader, validate_body
+from ledger.blocks import Block, SealedHeader
 from ledger.errors import InvalidBlock, LedgerError
 from ledger.hashing import BlockHash
 from ledger.state import Delta, Overlay, Record, StateKey, encode_record
@@ -109,12 +109,7 @@ class Chain:
         return self.tree.insert(sealed)
 
     def accept_body(self, node: BlockNode, block: Block) -> None:
-        """Take the body of a placed header; its signatures were verified.
-
-        Raises:
-            InvalidBlock: the header does not commit to this body. The header stays good.
-        """
-        validate_body(block)
+        """Take the body of a placed header, which `validate_body` passed; its signatures hold."""
         self._is_settled = False
         node.has_body = True
         self._bodies[node.hash] = block

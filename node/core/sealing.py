@@ -66,12 +66,12 @@ class Sealing:
         if template is None:
             return
         waited_ms = now.monotonic_ms - self._renewed_ms
-        is_due = bool(self._arrived) and waited_ms >= limits.TEMPLATE_REFRESH_MS
-        if is_due and self._chain.may_hold_transactions(template.parent):
-            template.fill(self._arrived)
-        if is_due:
+        has_grown = False
+        if self._arrived and waited_ms >= limits.TEMPLATE_REFRESH_MS:
+            if self._chain.may_hold_transactions(template.parent):
+                has_grown = template.fill(self._arrived)
             self._arrived.clear()
-        if is_due or waited_ms >= limits.TEMPLATE_TIME_MS:
+        if has_grown or waited_ms >= limits.TEMPLATE_TIME_MS:
             yield self._start(template, now)
 
     def solve(self, job_id: int, nonce: bytes) -> Block | None:

@@ -43,7 +43,7 @@ class Template:
         self._overlay = Overlay(chain)
         self._parked: dict[tuple[StateKey, int], PooledTransaction] = {}
         self._leaves: list[bytes] = []
-        self._state_root = chain.state_tree.root
+        self._staged = chain.state_tree.stage(())
         self._legs = self._signatures = 0
         overhead = limits.BLOCK_OVERHEAD_BYTES + sum(map(len, certificates))
         self._room_bytes = self._rules.parameters.block_bytes_max - overhead
@@ -54,30 +54,36 @@ class Template:
         A transaction ahead of its lane waits inside the template for the one before it.
         """
         before = len(self.transactions)
+        # Its own layer, so that the state root is extended by what this filling changes.
+        layer = Overlay(self._overlay)
         for candidate in candidates:
             if self._is_full:
                 break
             ready = deque((candidate,))
             while ready:
                 pooled = ready.popleft()
-                if self._try(pooled):
+                if self._try(pooled, layer):
                     ready.extend(self._unparked(pooled))
         if len(self.transactions) == before:
             return False
-        changes = [
-            (key, None if record is None else encode_record(record))
-            for key, record in self._overlay.delta().after.items()
-        ]
-        self._state_root = self._chain.state_tree.stage(changes).root
+        written = layer.delta().after
+        self._overlay.put_all(written)
+        self._staged = self._chain.state_tree.stage(
+            [
+                (key, None if record is None else encode_record(record))
+                for key, record in written.items()
+            ],
+            onto=self._staged,
+        )
         return True
 
-    def _try(self, pooled: PooledTransaction) -> bool:
+    def _try(self, pooled: PooledTransaction, layer: Overlay) -> bool:
         transaction = pooled.transaction
         if not self._has_room(transaction):
             return False
         try:
             apply_transaction(
-                self._overlay,
+                layer,
                 transaction,
                 height=self.parent.height + 1,
                 genesis_hash=self._rules.genesis_hash,
@@ -131,7 +137,7 @@ class Template:
             transaction_count=len(self.transactions),
             tx_root=merkle_root(self._leaves),
             certificates_root=certificates_root(self.certificates),
-            state_root=self._state_root,
+            state_root=self._staged.root,
             history_root=self.parent.history.root(),
             set_id=rules.sealers.set_id,
             set_hash=rules.sealers.hash,

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ed25519_zebra import ed_verify
 
-from ledger.blocks import decode_block
+from ledger.blocks import decode_block, validate_body
 from ledger.keys import verify
 from ledger.transition import signature_items
 from node.core.chain import Chain
@@ -70,6 +70,7 @@ class Follower:
                 if not verify(*item):
                     raise AssertionError("the workload's signatures are good")
         times.append(core_clock())
+        validate_body(block)
         self._chain.accept_body(node, block)
         move = self._chain.activate(())
         times.append(core_clock())

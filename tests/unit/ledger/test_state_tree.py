@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.errors import InvalidProof
 from ledger.hashing import HASH_BYTES, STATE_BUCKET, STATE_KEY, STATE_NODE, STATE_VALUE
@@ -158,3 +160,27 @@ def test_staging_nothing_keeps_the_root() -> None:
     """An empty batch has the root that there was."""
     tree = tree_of(ENTRIES)
     assert tree.stage([]).root == tree.update([]) == tree.root
+
+
+batches = st.lists(
+    st.lists(st.tuples(st.integers(0, 400), st.none() | st.binary(max_size=2)), max_size=40),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(batches)
+def test_what_is_staged_in_steps_is_what_is_staged_at_once(
+    numbered: list[list[tuple[int, bytes | None]]],
+) -> None:
+    """Each batch goes onto the one before: the same root, the same tree once it is adopted."""
+    steps = [[(number.to_bytes(2), value) for number, value in batch] for batch in numbered]
+    tree, other = tree_of(ENTRIES), tree_of(ENTRIES)
+    staged = tree.stage([])
+    for batch in steps:
+        staged = tree.stage(batch, onto=staged)
+        assert staged.root == other.update(batch)
+    tree.adopt(staged)
+    assert tree.root == other.root
+    key, value = steps[0][0] if steps[0] else (KEY, b"last")
+    assert tree.update([(key, value)]) == other.update([(key, value)])

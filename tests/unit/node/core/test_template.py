@@ -56,6 +56,7 @@ def test_a_template_grows_by_what_arrives() -> None:
     assert made.fill([p for p in bench.engine.mempool.fair_order() if p.lanes[0][1] == 0])
     assert [t.body.actors[0].sequence for t in made.transactions] == [0, 1]
     assert made.header(bench.wall_ms).state_root != root
+    assert made.header(bench.wall_ms).state_root == template(bench).header(bench.wall_ms).state_root
 
 
 def test_legs_are_limited() -> None:
