@@ -5,6 +5,7 @@
     ├── InvalidKey           a public key that may not be registered
     ├── InvalidGenesis       a genesis document that no chain can start from
     ├── InvalidTransaction   well-formed, but not allowed (by its own fields or by the state)
+    ├── InvalidProposal      a proposal's file that is damaged, tampered with or out of place
     ├── InvalidHeader        a header that breaks a rule of the chain
     ├── InvalidBlock         a body that its header does not commit to, or that the state refuses
     └── InvalidProof         a Merkle, state or finality proof that does not hold
@@ -47,6 +48,10 @@ class InvalidGenesis(LedgerError):
 
 class InvalidTransaction(LedgerError):
     """The transaction is not allowed, by its own fields or by the state it meets."""
+
+
+class InvalidProposal(LedgerError):
+    """The proposal is not what it says it is, or may not take what is added to it."""
 
 
 class InvalidHeader(LedgerError):

@@ -45,6 +45,11 @@ GROUPS: Final[Mapping[str, GroupSource]] = {
         attribute="audit",
         short_help="Follow the chain as a regulator, verify evidence offline.",
     ),
+    "govern": GroupSource(
+        module="auditor.govern_cli",
+        attribute="govern",
+        short_help="Freeze and unfreeze accounts, by two officers.",
+    ),
     "network": GroupSource(
         module="sunlit.network_cli",
         attribute="network",

@@ -7,7 +7,7 @@ to included to final, one step each time it is asked for. `refusals` are answers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from ledger.identity import AccountId, AssetCode
 from ledger.kinds import Leg, Transfer
 from ledger.state import account_of, balance_key, next_sequence
 from ledger.transactions import Actor, SignedTransaction, decode_transaction
+from node.api.views import member_document
 from tests.factories import Network
 
 HEAD_HEIGHT = 7
@@ -110,12 +111,12 @@ class FakeNode:
 
     async def _members(self, request: web.Request) -> web.Response:
         items = [
-            {"member": name, "next_sequences": {"0": next_sequence(self.state, Actor(name, 0, 0))}}
-            for name in self.network.genesis.members
+            member_document(name, record, next_sequence(self.state, Actor(name, 0, 0)))
+            for name, record in self.network.genesis.members.items()
         ]
         return self._page(request, items)
 
-    def _page(self, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
+    def _page(self, request: web.Request, items: Sequence[Mapping[str, Any]]) -> web.Response:
         """Return one item a page, so that every list is read to its end."""
         at = int(request.query.get("cursor", "0"))
         more = str(at + 1) if at + 1 < len(items) else None
