@@ -30,6 +30,7 @@ from ledger.identity import MemberId
 from ledger.keys import SCHEME_ED25519, verify
 from node.api.app import make_app
 from node.backend import NodeBackend
+from node.collector import settle_collector
 from node.config import NodeConfig
 from node.core.chain import CoreFault
 from node.core.engine import Engine
@@ -69,6 +70,7 @@ def run(config: NodeConfig) -> int:
     engine halted because going on could harm; ``START_OVER`` when a full disk has room again.
     """
     configure_logging(config.log.format, config.log.level)
+    settle_collector()
     status = EXIT_OK
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -165,6 +165,8 @@ class StoredChain:
 
     def retirement(self, txid: TxId) -> Retirement | None:
         """Return why a transaction left the mempool without a block, while that is remembered."""
+        if self._end.first_retirement == self._end.next_retirement:
+            return None  # as a rule there is none, and each new transaction asks
         data = self._key_value.get(Table.RETIREMENTS, txid)
         if data is None:
             return None
