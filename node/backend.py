@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from consensus.account_bundle import account_bundle_document
 from ledger.genesis import Genesis
 from ledger.genesis_document import format_genesis
 from ledger.hashing import BlockHash
 from ledger.identity import AccountId, MemberId
+from node.api.backend import Busy, ReadOnly
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.proofs import prove_account
@@ -19,6 +21,9 @@ from node.shell import Shell
 from node.storage.chain import StoredChain
 from node.storage.view import ChainView
 from node.stream import BlockStream
+
+PROOFS_ASKED_MAX: Final = 64
+"""Requests for an account's proof that wait for their turn; one more is told to come back."""
 
 
 class NodeBackend:
@@ -40,6 +45,8 @@ class NodeBackend:
         self._store = store
         self._shell = shell
         self._runner = runner
+        self._proof_turn = asyncio.Semaphore(1)
+        self._proofs_asked = 0
 
     @property
     def genesis_hash(self) -> BlockHash:
@@ -91,10 +98,22 @@ class NodeBackend:
 
         Raises:
             InvalidProof: finality is not there yet, or too far behind the head.
+            Busy: too many proofs are asked for at once.
+            ReadOnly: the engine is ahead of a full disk, and cannot be asked.
         """
-        proof = await self._runner.call(
-            lambda engine: prove_account(engine, self._store.view(), account, self.genesis)
-        )
+        if self._proofs_asked >= PROOFS_ASKED_MAX:
+            raise Busy
+        self._proofs_asked += 1
+        try:
+            # One at a time, so that between two batches of events the engine makes one at most.
+            async with self._proof_turn:
+                if self._runner.is_ahead:
+                    raise ReadOnly
+                proof = await self._runner.call(
+                    lambda engine: prove_account(engine, self._store.view(), account, self.genesis)
+                )
+        finally:
+            self._proofs_asked -= 1
         return account_bundle_document(
             proof,
             chain_id=self.chain_id,

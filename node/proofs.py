@@ -10,16 +10,13 @@ from ledger.state import account_key, balance_key, encode_record
 from node.core.engine import Engine
 from node.storage.view import ChainView
 
-UNDONE_BLOCKS_MAX = 64
-"""Unfinal blocks that may be undone in memory to reach the state of the last final one."""
-
 
 def prove_account(
     engine: Engine, view: ChainView, account: AccountId, genesis: Genesis
 ) -> AccountProof:
     """Return the proof of an account's record and of its balance of every asset, there or not.
 
-    Runs between two events of the engine, whose state tree it borrows.
+    Runs between two events of the engine, whose state tree it reads, and hashes nothing.
 
     Raises:
         InvalidProof: no block but genesis is final yet, or finality is too far behind the head.
@@ -29,11 +26,10 @@ def prove_account(
     certificate = view.finality_certificate(root.height)
     if certificate is None:
         raise InvalidProof("not_final_yet", "no certificate proves the last final block yet")
-    if chain.head.height - root.height > UNDONE_BLOCKS_MAX:
-        raise InvalidProof("finality_stalled", "too many blocks are not final to prove one now")
     keys = [account_key(account), *(balance_key(account, asset) for asset in genesis.assets)]
-    with chain.state_tree_at(root) as tree:
-        proofs = [tree.prove(key) for key in keys]
+    proofs = chain.prove_final(keys)
+    if proofs is None:
+        raise InvalidProof("finality_stalled", "too many blocks are not final to prove one now")
     records = [view.final_record(key) for key in keys]
     return AccountProof(
         account=account,

@@ -95,5 +95,7 @@ class Backend(Protocol):
 
         Raises:
             InvalidProof: finality is not there yet, or too far behind the head.
+            Busy: too many proofs are asked for at once.
+            ReadOnly: a write found no room, and the engine cannot be asked until it starts over.
         """
         ...

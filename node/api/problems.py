@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ledger.errors import LedgerError
+from node.api.backend import Busy, ReadOnly
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:sunlit:problem:"
@@ -145,6 +146,11 @@ def problem_of(error: Exception) -> Problem | None:
     """Return the problem that an exception stands for; None for a fault of our own."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, Busy):
+        detail = "The node has too much to do; try again."
+        return unavailable("busy", detail, retry_after_s=error.retry_after_s)
+    if isinstance(error, ReadOnly):
+        return read_only()
     if isinstance(error, LedgerError):
         return Problem(422, error.code, error.detail)
     if isinstance(error, TimeoutError):

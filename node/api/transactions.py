@@ -12,7 +12,6 @@ from consensus.bundle import bundle_document
 from ledger import codec, limits
 from ledger.hashing import TxId
 from ledger.transactions import SignedTransaction, decode_transaction
-from node.api.backend import Busy, ReadOnly
 from node.api.documents import (
     BatchDocument,
     BatchResultDocument,
@@ -39,7 +38,6 @@ from node.api.problems import (
     invalid,
     not_found,
     not_yet,
-    read_only,
     too_many_requests,
     unavailable,
 )
@@ -210,14 +208,7 @@ async def _read_body(request: web.Request, bytes_max: int) -> bytes:
 
 
 async def _submit(call: Call, raws: Sequence[bytes]) -> list[SubmissionOutcome]:
-    try:
-        return list(await call.backend.submit(raws))
-    except Busy as busy:
-        raise unavailable(
-            "busy", "The node has too much to do; try again.", retry_after_s=busy.retry_after_s
-        ) from None
-    except ReadOnly:
-        raise read_only() from None
+    return list(await call.backend.submit(raws))
 
 
 def _batch_result(outcome: SubmissionOutcome) -> BatchResultDocument:

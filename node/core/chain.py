@@ -6,8 +6,7 @@ There is one validator: our own blocks and those of peers come through ``accept_
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from consensus.certificates import extend_proved
@@ -19,7 +18,7 @@ from ledger.blocks import Block, SealedHeader
 from ledger.errors import InvalidBlock, LedgerError
 from ledger.hashing import BlockHash
 from ledger.state import Delta, Overlay, Record, StateKey, encode_record
-from ledger.state_tree import StateTree
+from ledger.state_tree import StagedUpdate, StateProof, StateTree
 from ledger.transition import apply_block
 from node.core import limits
 from node.core.effects import CommitChain, ConnectedBlock
@@ -59,6 +58,7 @@ class Chain:
         self.state_tree.update(self._store.state_entries())
         self._bodies: dict[BlockHash, Block] = {}
         self._deltas: dict[BlockHash, Delta] = {}
+        self._tree_undo: dict[BlockHash, StagedUpdate] = {}
         self._unwritten: dict[StateKey, Record | None] = {}
         self._unwritten_hashes: dict[int, BlockHash] = {}
         self._is_settled = False
@@ -76,12 +76,26 @@ class Chain:
             self._prove(node, self._bodies[node.hash])
             node.is_valid = True
         self.head = head
+        self._restore_tree_undo()
+
+    def _restore_tree_undo(self) -> None:
+        """Work out how to take the last blocks back out of the state tree, which holds them."""
+        path = self.head.path_from(self.tree.root)[-limits.BODIES_IN_MEMORY_MAX :]
+        undone: list[tuple[BlockHash, StagedUpdate]] = []
+        redo: list[StagedUpdate] = []
+        for node in reversed(path):
+            undo = self.state_tree.stage(_changes(self._delta(node).inverse()))
+            undone.append((node.hash, undo))
+            redo.append(self.state_tree.adopt(undo))
+        for done in reversed(redo):
+            self.state_tree.adopt(done)
+        self._tree_undo.update(reversed(undone))
 
     def begin_call(self) -> None:
         """Forget writes of the call before: its effects were run, the store has them."""
         self._unwritten.clear()
         self._unwritten_hashes.clear()
-        for kept in (self._bodies, self._deltas):
+        for kept in (self._bodies, self._deltas, self._tree_undo):
             while len(kept) > limits.BODIES_IN_MEMORY_MAX:
                 del kept[next(iter(kept))]
 
@@ -221,7 +235,7 @@ class Chain:
                 expected=block.header.state_root,
                 found=staged.root,
             )
-        self.state_tree.adopt(staged)
+        self._tree_undo[node.hash] = self.state_tree.adopt(staged)
         self._write(delta, state)
         self._deltas[node.hash] = delta
         node.is_valid = True
@@ -234,7 +248,9 @@ class Chain:
         if parent is None:
             raise CoreFault("no_parent", "only the root has no parent")
         inverse = self._delta(node).inverse()
-        self.state_tree.update(_changes(inverse))
+        undo = self._tree_undo.pop(node.hash, None)
+        # Only the last blocks' are kept; of an earlier one the nodes are hashed once more.
+        self.state_tree.adopt(undo or self.state_tree.stage(_changes(inverse)))
         self._write(inverse, state)
         self.head = parent
 
@@ -298,19 +314,19 @@ class Chain:
         for block_hash in (*finalized, *dropped):
             self._bodies.pop(block_hash, None)
             self._deltas.pop(block_hash, None)
+            self._tree_undo.pop(block_hash, None)
         return finalized, dropped
 
-    @contextmanager
-    def state_tree_at(self, node: BlockNode) -> Iterator[StateTree]:
-        """Lend the state tree as it was at a block of the head's chain, above or at the root."""
-        deltas = [self._delta(n) for n in self.head.path_from(node)]
-        for delta in reversed(deltas):
-            self.state_tree.update(_changes(delta.inverse()))
-        try:
-            yield self.state_tree
-        finally:
-            for delta in deltas:
-                self.state_tree.update(_changes(delta))
+    def prove_final(self, keys: Iterable[StateKey]) -> tuple[StateProof, ...] | None:
+        """Return proofs of entries under the state root of the last final block, there or not.
+
+        None while the head is more than 64 blocks past it.
+        """
+        undo = [self._tree_undo.get(n.hash) for n in self.head.path_from(self.tree.root)]
+        known = [one for one in undo if one is not None]
+        if len(known) < len(undo):
+            return None
+        return tuple(self.state_tree.prove(key, known) for key in keys)
 
     # --- where things are --------------------------------------------------------------------
 

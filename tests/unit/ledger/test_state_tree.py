@@ -184,3 +184,19 @@ def test_what_is_staged_in_steps_is_what_is_staged_at_once(
     assert tree.root == other.root
     key, value = steps[0][0] if steps[0] else (KEY, b"last")
     assert tree.update([(key, value)]) == other.update([(key, value)])
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*ENTRIES, *CROWD]), st.none() | st.binary())))
+def test_what_was_adopted_can_be_taken_back_and_proved_before(
+    batches: list[dict[bytes, bytes | None]],
+) -> None:
+    """Each adopted update returns its undo: earlier states are proved by it, and come back."""
+    tree = tree_of(ENTRIES)
+    root, keys = tree.root, [*list(ENTRIES)[:3], *CROWD, b"absent"]
+    proofs = [tree.prove(key) for key in keys]
+    undo = [tree.adopt(tree.stage(batch.items())) for batch in batches]
+    assert [tree.prove(key, undo) for key in keys] == proofs
+    for one in reversed(undo):
+        tree.adopt(one)
+    assert tree.root == root
+    assert [tree.prove(key) for key in keys] == proofs
