@@ -16,6 +16,7 @@ from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
 from wallet.console import report_error
 from wallet.errors import WalletError
+from wallet.secrecy import protect_process
 
 USAGE_STATUS: Final = 2
 FAILURE_STATUS: Final = 1
@@ -73,6 +74,11 @@ class LazyGroup(click.Group):
     def __init__(self, *, sources: Mapping[str, GroupSource], **settings: Any) -> None:
         super().__init__(**settings)
         self._sources = sources
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the program of a process of its own, which keeps its secrets (threat 60)."""
+        protect_process()
+        return super().__call__(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the groups, in the order of their table."""

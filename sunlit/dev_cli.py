@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from wallet.console import PASSPHRASE_VARIABLE, Session, home_options, progress, table
+from wallet.console import Session, home_options, progress, table
+from wallet.secrecy import environment_passphrase
 
 if TYPE_CHECKING:
     from sunlit.devnet_document import DevnetDocument
@@ -160,7 +160,7 @@ def _create(
     from sunlit.home import choose_passphrase  # noqa: PLC0415
 
     home = session.home.resolve()
-    if passphrase_file is None and not os.environ.get(PASSPHRASE_VARIABLE):
+    if passphrase_file is None and environment_passphrase() is None:
         choose_passphrase(home)
     keys = Session(home=home, as_json=session.as_json, passphrase_file=passphrase_file)
     return create_devnet(

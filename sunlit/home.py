@@ -71,12 +71,21 @@ def save_own_profile(home: Path, profile: Profile) -> None:
     Raises:
         HomeTaken: ``home_taken``; the home is of another network.
     """
+    check_own_profile(home, profile)
+    save_profile(home, profile)
+
+
+def check_own_profile(home: Path, profile: Profile) -> None:
+    """Check that a home has no profile, or that of the same network.
+
+    Raises:
+        HomeTaken: ``home_taken``; the home is of another network.
+    """
     if profile_path(home).exists():
         resident = load_profile(home)
         if resident.genesis_hash != profile.genesis_hash:
             detail = f"{home} is of the network {resident.chain_id}; choose another with --home"
             raise HomeTaken("home_taken", detail, home=home, chain_id=resident.chain_id)
-    save_profile(home, profile)
 
 
 def choose_passphrase(home: Path) -> None:

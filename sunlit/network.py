@@ -3,18 +3,22 @@
 What is on disk afterwards, each member's directory being all that its node needs:
 
     DIR/genesis.json            what the chain starts from; every member checks that it has the same
+    DIR/<member>.crt            each member's TLS certificate, for whoever wants to trust its API
     DIR/<member>/node.toml      configuration of the member's node
     DIR/<member>/genesis.json   the same document again
     DIR/<member>/keys/          sealing.pem and tls.pem, PKCS #8, readable by their owner alone
     DIR/<member>/tls.crt        the certificate that the chain registers
     DIR/<member>/data/          the node's store
+
+A network is drafted, which checks everything, before a file of it is written.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -40,8 +44,14 @@ from ledger.genesis_document import (
 )
 from ledger.identity import ACCOUNT_ID_BYTES, AccountId, MemberId
 from ledger.keys import SCHEME_ED25519
+from ledger.limits import CERTIFICATE_BYTES_MAX
 from ledger.parameters import Parameters
-from node.gossip.tls import certificate_der, make_certificate
+from node.gossip.tls import (
+    certificate_der,
+    certificate_pem,
+    check_certificate,
+    make_certificate,
+)
 from sunlit.errors import NetworkError
 from sunlit.network_document import (
     MemberEntry,
@@ -51,6 +61,7 @@ from sunlit.network_document import (
     OfficersPlan,
 )
 from sunlit.node_file import format_config
+from sunlit.staging import write_together
 from wallet.files import make_private_directory, write_private
 from wallet.keystore import Keystore, generate_seed
 from wallet.profile import Profile, ProfileNode
@@ -87,6 +98,32 @@ class Network:
             ),
         )
 
+    def moved(self, source: Path, target: Path) -> Network:
+        """Return the same network after its directory was renamed."""
+        configs = tuple(target / config.relative_to(source) for config in self.configs)
+        return replace(self, configs=configs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A network that was found good, and the files that it takes; nothing is on disk yet."""
+
+    network: Network
+    """The network as it will be."""
+    files: Mapping[Path, bytes]
+    """Content by path, for their owner alone."""
+    public_files: Mapping[Path, bytes]
+    """Content by path that everybody may read."""
+
+    def write(self) -> Network:
+        """Write the files and return the network; if one cannot be written, none is.
+
+        Raises:
+            NetworkError: ``not_written``.
+        """
+        write_together(self.files, public=self.public_files)
+        return self.network
+
 
 def make_member(
     plan: MemberPlan, *, directory: Path, keystore: Keystore, now: datetime
@@ -96,7 +133,7 @@ def make_member(
     The node's keys go to ``directory/<member>``, the officers' to the keystore.
 
     Raises:
-        NetworkError: ``member_exists``; keys are never overwritten.
+        NetworkError: ``member_exists``, keys are never overwritten; or ``too_many_hosts``.
         KeystoreError: an officer's name is taken, or the passphrase is wrong.
     """
     home = directory / plan.id
@@ -104,13 +141,11 @@ def make_member(
     if sealing_file.exists() or tls_file.exists():
         detail = f"{home} has keys already; they are never overwritten"
         raise NetworkError("member_exists", detail, member=plan.id, directory=home)
+    tls_pem, tls_certificate = _make_certificate(plan, now)
     officers = _make_officers(plan.officers, MemberId(plan.id), keystore)
     sealing_key = Ed25519PrivateKey.generate()
-    tls_pem, certificate_pem = make_certificate(
-        plan.id, not_before=now - CLOCK_SKEW, not_after=now + CERTIFICATE_LIFE
-    )
     make_private_directory(home / "data")
-    write_private(certificate_file, certificate_pem, replace=True)
+    write_private(certificate_file, tls_certificate, replace=True)
     write_private(tls_file, tls_pem, replace=False)
     write_private(sealing_file, _pem(sealing_key), replace=False)
     return MemberEntry(
@@ -119,7 +154,7 @@ def make_member(
         lei=plan.lei,
         roles=plan.roles,
         sealing_key=_public_key(sealing_key).hex(),
-        certificate=base64.b64encode(certificate_der(certificate_pem)).decode(),
+        certificate=base64.b64encode(certificate_der(tls_certificate)).decode(),
         officers=officers,
         p2p=plan.p2p,
         p2p_listen=plan.p2p_listen,
@@ -150,31 +185,77 @@ def make_members(
     )
 
 
-def init_network(document: MembersDocument, *, directory: Path, now: datetime) -> Network:
+def init_network(
+    document: MembersDocument,
+    *,
+    directory: Path,
+    now: datetime,
+    check: Callable[[Network], None] = lambda _: None,
+) -> Network:
     """Write the genesis document, and the configuration of each member whose keys are here.
 
     A genesis.json that is here already is kept if it says what the members document says, so a
     member who got both from another checks the one against the other. Repeating it is harmless.
 
+    Args:
+        document: the members' public entries, assets and accounts.
+        directory: where to write; the members whose keys are here have them under their ids.
+        now: time of block 0 unless the document or a genesis.json here says another.
+        check: raises if there is a reason not to write anything.
+
     Raises:
-        NetworkError: ``genesis_differs``, ``bad_network``, ``key_mismatch`` or ``key_missing``.
+        NetworkError: ``genesis_differs``, ``bad_network``, ``bad_certificate``, ``key_mismatch``,
+            ``key_missing`` or ``not_written``; nothing was written.
     """
+    draft = _draft(document, directory, now)
+    check(draft.network)
+    return draft.write()
+
+
+def _draft(document: MembersDocument, directory: Path, now: datetime) -> Draft:
     genesis_file = directory / "genesis.json"
     genesis = _genesis_of(document, genesis_file, now)
-    content = format_genesis(genesis).encode()
-    make_private_directory(directory)
-    write_private(genesis_file, content, replace=True)
+    for entry in document.members:
+        _check_certificate(entry)
     present = [entry for entry in document.members if _key_files(directory / entry.id)[0].exists()]
+    content = format_genesis(genesis).encode()
+    files = {genesis_file: content}
     for entry in present:
         _check_keys(entry, directory / entry.id)
-        write_private(directory / entry.id / "genesis.json", content, replace=True)
-        config = format_config(entry, document.members)
-        write_private(_config_file(directory, entry), config.encode(), replace=True)
-    return Network(
+        files[directory / entry.id / "genesis.json"] = content
+        files[_config_file(directory, entry)] = format_config(entry, document.members).encode()
+    network = Network(
         genesis=genesis,
         members=tuple(document.members),
         configs=tuple(_config_file(directory, entry) for entry in present),
     )
+    public_files = {
+        directory / f"{entry.id}.crt": certificate_pem(base64.b64decode(entry.certificate))
+        for entry in document.members
+    }
+    return Draft(network=network, files=files, public_files=public_files)
+
+
+def _make_certificate(plan: MemberPlan, now: datetime) -> tuple[bytes, bytes]:
+    """Return a member's TLS key and certificate, in PEM, if the chain can register it."""
+    key, certificate = make_certificate(
+        plan.id,
+        not_before=now - CLOCK_SKEW,
+        not_after=now + CERTIFICATE_LIFE,
+        hosts=plan.certificate_hosts,
+    )
+    if len(certificate_der(certificate)) > CERTIFICATE_BYTES_MAX:
+        detail = f"a certificate of that many hosts is over {CERTIFICATE_BYTES_MAX} bytes"
+        raise NetworkError("too_many_hosts", detail, member=plan.id)
+    return key, certificate
+
+
+def _check_certificate(entry: MemberEntry) -> None:
+    try:
+        check_certificate(base64.b64decode(entry.certificate))
+    except ValueError as error:
+        detail = f"the TLS certificate of {entry.id} cannot be used: {error}"
+        raise NetworkError("bad_certificate", detail, member=entry.id) from None
 
 
 def _genesis_of(document: MembersDocument, file: Path, now: datetime) -> Genesis:

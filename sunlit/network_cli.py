@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from wallet.console import PASSPHRASE_VARIABLE, Session, home_options
+from wallet.console import Session, home_options
+from wallet.secrecy import environment_passphrase
 
 if TYPE_CHECKING:
     from sunlit.network import Network
     from sunlit.network_document import MembersDocument, NetworkPlan
-    from wallet.keystore import Keystore
 
 ROLES: Final = ("sealer", "issuer", "governor", "regulator")
 
@@ -77,6 +78,15 @@ def network() -> None:
     help="Where its HTTP API listens; https beyond loopback.",
 )
 @click.option("--api", metavar="URL", help="Where clients reach the API.")
+@click.option(
+    "--host",
+    "hosts",
+    metavar="NAME|ADDRESS",
+    multiple=True,
+    help="Another name or IP address by which browsers and Prometheus reach the API; the "
+    "certificate names it beside MEMBER, localhost, 127.0.0.1, ::1 and the hosts of the addresses "
+    "above. May be repeated.",
+)
 @click.option("--out", required=True, type=_DIRECTORY, help="Keys go to OUT/MEMBER.")
 @_passphrase_option
 @home_options
@@ -87,6 +97,7 @@ def keygen(
     roles: tuple[str, ...],
     officers: tuple[str, ...],
     threshold: int,
+    hosts: tuple[str, ...],
     out: Path,
     passphrase_file: Path | None,
     **fields: str | None,
@@ -107,6 +118,7 @@ def keygen(
         {
             "id": member,
             "roles": sorted(set(roles)),
+            "hosts": list(hosts),
             "officers": {
                 "names": list(officers) or [f"{member}-officer"],
                 "threshold": threshold,
@@ -174,13 +186,14 @@ def init(
        "api_listen": "0.0.0.0:8100", "api": "https://127.0.0.1:8101"}
       {"name": "alice", "member": "bank1", "kind": "user", "balances": {"CNY": "1250"}}
 
-    A genesis.json that is in DIR already must say the same as the members document.
+    A genesis.json that is in DIR already must say the same as the members document. With
+    --generate-keys DIR and the home must not exist or be empty. What fails leaves nothing behind.
+
+    DIR/MEMBER.crt is the TLS certificate of each member, for those who trust its API.
 
     Example: sunlit network init --members members.json --dir network
     """  # noqa: D301 - \b is click's, for text that is not rewrapped
-    from sunlit.home import save_own_profile  # noqa: PLC0415
-    from sunlit.network import init_network, make_members  # noqa: PLC0415 - see keygen
-    from sunlit.network_document import load_members, load_plan  # noqa: PLC0415
+    from sunlit.network_document import load_members, load_plan  # noqa: PLC0415 - see keygen
     from wallet.profile import home_directory  # noqa: PLC0415
 
     now = datetime.now(UTC)
@@ -190,12 +203,10 @@ def init(
     )
     if generate_keys:
         plan = _amend(load_plan(file), chain_id, block_time_ms)
-        keystore = _keystore_for_everyone(session)
-        members = make_members(plan, directory=directory, keystore=keystore, now=now)
+        made = _generate(session, plan, directory, now)
     else:
         members = _amend(load_members(file), chain_id, block_time_ms)
-    made = init_network(members, directory=directory, now=now)
-    save_own_profile(session.home, made.profile())
+        made = _gather(session, members, directory, now)
     _show(session, directory, made)
 
 
@@ -209,12 +220,37 @@ def _amend(document: _D, chain_id: str | None, block_time_ms: int | None) -> _D:
     return document.model_copy(update=changes)
 
 
-def _keystore_for_everyone(session: Session) -> Keystore:
+def _generate(session: Session, plan: NetworkPlan, directory: Path, now: datetime) -> Network:
+    """Make every key, the home and the network, all of it or nothing."""
     from sunlit.home import choose_passphrase  # noqa: PLC0415 - see keygen
+    from sunlit.network import init_network, make_members  # noqa: PLC0415
+    from sunlit.staging import staged  # noqa: PLC0415
+    from wallet.profile import save_profile  # noqa: PLC0415
 
-    if session.passphrase_file is None and not os.environ.get(PASSPHRASE_VARIABLE):
-        choose_passphrase(session.home)
-    return session.keystore()
+    home = session.home.resolve()
+    with staged(directory, home) as placement:
+        place, new = placement(directory), replace(session, home=placement(home))
+        if new.passphrase_file is None and environment_passphrase() is None:
+            choose_passphrase(new.home)
+        members = make_members(plan, directory=place, keystore=new.keystore(), now=now)
+        made = init_network(members, directory=place, now=now)
+        save_profile(new.home, made.profile())
+    return made.moved(place, directory)
+
+
+def _gather(session: Session, members: MembersDocument, directory: Path, now: datetime) -> Network:
+    """Make a network of public entries, unless the home is another network's."""
+    from sunlit.home import check_own_profile, save_own_profile  # noqa: PLC0415 - see keygen
+    from sunlit.network import init_network  # noqa: PLC0415
+
+    made = init_network(
+        members,
+        directory=directory,
+        now=now,
+        check=lambda network: check_own_profile(session.home, network.profile()),
+    )
+    save_own_profile(session.home, made.profile())
+    return made
 
 
 def _show(session: Session, directory: Path, made: Network) -> None:

@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.genesis_document import AccountDocument, AssetDocument, MemberDocument
 from ledger.identity import Role, is_lei
 from node.config import MemberName, parse_address
+from node.gossip.tls import certificate_host
 from sunlit.errors import NetworkError
 
 DOCUMENT_BYTES_MAX: Final = 16 * 1024 * 1024
 DEFAULT_P2P: Final = "127.0.0.1:9100"
 DEFAULT_API_LISTEN: Final = "127.0.0.1:8100"
+HOSTS_MAX: Final = 64
+"""Names and addresses that a plan may add to a certificate."""
+
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+"""By what a node's own machine reaches it, published ports and tunnels included."""
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - named, not bound to
 
 _D = TypeVar("_D", bound="_Document")
 
@@ -43,6 +51,7 @@ def _role(text: str) -> str:
 
 AddressText = Annotated[str, AfterValidator(_address)]
 RoleName = Annotated[str, AfterValidator(_role)]
+HostName = Annotated[str, AfterValidator(certificate_host)]
 ApiUrl = Annotated[str, Field(pattern=r"^https?://[^/\s?#@]+$")]
 
 
@@ -116,6 +125,30 @@ class MemberPlan(_Addresses):
     lei: Annotated[str, AfterValidator(_lei)]
     roles: list[RoleName]
     officers: OfficersPlan
+    hosts: list[HostName] = Field(default=[], max_length=HOSTS_MAX)
+    """Names and addresses in the certificate beside those that the plan gives already."""
+
+    @model_validator(mode="after")
+    def _check_hosts(self) -> Self:
+        for host in self._addressed_hosts():
+            certificate_host(host)
+        return self
+
+    @property
+    def certificate_hosts(self) -> tuple[str, ...]:
+        """Every name and address for which the member's certificate is good, each once."""
+        # An id may end in a hyphen, which no host name does.
+        own = () if self.id.endswith("-") else (self.id,)
+        hosts = (*own, *self._addressed_hosts(), *LOCAL_HOSTS, *self.hosts)
+        return tuple(dict.fromkeys(certificate_host(host) for host in hosts))
+
+    def _addressed_hosts(self) -> list[str]:
+        """Return the hosts of the addresses; one that listens everywhere names none."""
+        addresses = (self.p2p, self.p2p_listen_address, self.api_listen)
+        hosts = [parse_address(address).host for address in addresses]
+        if self.api is not None:
+            hosts.append(urlsplit(self.api).hostname or "")
+        return [host for host in hosts if host not in _EVERY_ADDRESS]
 
 
 class AccountPlan(_Document):

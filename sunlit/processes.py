@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wallet.console import PASSPHRASE_VARIABLE
+from wallet.secrecy import PASSPHRASE_VARIABLE
 
 STOP_POLL_S: Final = 0.05
 

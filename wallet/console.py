@@ -21,6 +21,7 @@ import click
 
 from ledger.errors import LedgerError
 from wallet.errors import KeystoreError, WalletError
+from wallet.secrecy import PASSPHRASE_VARIABLE, environment_passphrase
 
 if TYPE_CHECKING:
     from wallet.keystore import Keystore
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PASSPHRASE_VARIABLE: Final = "SUNLIT_PASSPHRASE"  # noqa: S105 - the name of a variable
 PASSPHRASE_FILE_BYTES_MAX: Final = 4_096
 _HOME_PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a file
 
@@ -98,7 +98,7 @@ class Session:
         """Return the passphrase from its file, the environment, the home, or a prompt."""
         if self.passphrase_file is not None:
             return read_passphrase(self.passphrase_file)
-        if from_environment := os.environ.get(PASSPHRASE_VARIABLE):
+        if (from_environment := environment_passphrase()) is not None:
             return from_environment
         kept = self.home / _HOME_PASSPHRASE
         if kept.exists():

@@ -36,13 +36,9 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
         FileExistsError: the file exists and ``replace`` is false.
     """
     make_private_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    temporary = temporary_beside(path)
     try:
-        with os.fdopen(os.open(temporary, flags, PRIVATE_FILE_MODE), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_temporary(temporary, content)
         if replace:
             temporary.replace(path)
         else:
@@ -51,6 +47,24 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the same directory that nothing has; what is there last is renamed."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+
+
+def write_temporary(path: Path, content: bytes, *, mode: int = PRIVATE_FILE_MODE) -> None:
+    """Write a new file; its content, not yet its name, is on disk on return.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def remove_private(path: Path) -> None:

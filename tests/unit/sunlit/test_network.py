@@ -103,6 +103,50 @@ def test_a_certificate_counts_for_years_and_from_yesterday(tmp_path: Path) -> No
     assert certificate.not_valid_after_utc > NOW + timedelta(days=4 * 365)
 
 
+def _names(directory: Path) -> tuple[list[str], list[str]]:
+    """Return the host names and the addresses in bank1's certificate."""
+    certificate = x509.load_pem_x509_certificate((directory / "bank1" / "tls.crt").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return names.get_values_for_type(x509.DNSName), [str(address) for address in addresses]
+
+
+def test_a_certificate_names_where_its_node_is_met(tmp_path: Path) -> None:
+    """The id, the addresses of the plan and of the machine itself, and what the operator adds."""
+    changes = {
+        "p2p": "Bank1.example:9100",
+        "p2p_listen": "0.0.0.0:9100",
+        "api_listen": "[2001:db8::7]:8100",
+        "api": "https://api.bank1.example",
+        "hosts": ["monitor.bank1.example", "localhost"],
+    }
+    plan = _plan().members[0].model_copy(update=changes)
+    make_member(plan, directory=tmp_path, keystore=_keystore(tmp_path / "home"), now=NOW)
+    names, addresses = _names(tmp_path)
+    assert names == [
+        *("bank1", "bank1.example", "api.bank1.example", "localhost", "monitor.bank1.example"),
+    ]
+    assert addresses == ["2001:db8::7", "127.0.0.1", "::1"]
+
+
+def test_a_certificate_that_the_chain_cannot_register_is_not_made(tmp_path: Path) -> None:
+    """Names beyond the register's bytes are refused before any key is."""
+    hosts = [f"{n:02d}{'x' * 61}.{'y' * 63}.example" for n in range(60)]
+    plan = _plan().members[0].model_copy(update={"hosts": hosts})
+    with pytest.raises(NetworkError, match="too_many_hosts"):
+        make_member(plan, directory=tmp_path, keystore=_keystore(tmp_path / "home"), now=NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_members_certificate_is_there_for_others(tmp_path: Path) -> None:
+    """Each is what the chain registers, in a file that everybody may read."""
+    network = _make(tmp_path)
+    for name, member in network.genesis.members.items():
+        file = tmp_path / f"{name}.crt"
+        assert certificate_der(file.read_bytes()) == member.certificate
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
 def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     """A second keygen for one member is refused, and the first key stays."""
     _entry(tmp_path)
@@ -155,6 +199,7 @@ def test_keys_of_another_entry_are_refused(tmp_path: Path) -> None:
         ({"id": "../bank1"}, "bad_member_id"),
         ({"sealing_key": "01" + "00" * 32}, "invalid_key"),
         ({"certificate": "?"}, "bad_base64"),
+        ({"certificate": "AAAA"}, "bad_certificate"),
     ],
 )
 def test_threat_70_a_wrong_entry_makes_no_network(
@@ -166,6 +211,7 @@ def test_threat_70_a_wrong_entry_makes_no_network(
     with pytest.raises(NetworkError, match=code):
         init_network(members, directory=tmp_path, now=NOW)
     assert not (tmp_path / "genesis.json").exists()
+    assert not list(tmp_path.glob("*.crt"))
 
 
 def test_an_unknown_parameter_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from node.gossip.errors import CertificateRejected
@@ -19,6 +21,9 @@ from node.gossip.tls import (
     TrustStore,
     certificate_der,
     certificate_fingerprint,
+    certificate_host,
+    certificate_pem,
+    check_certificate,
     make_certificate,
 )
 
@@ -58,11 +63,13 @@ def make_store(directory: Path, *member_ids: str) -> tuple[TrustStore, dict[str,
 
 
 def test_certificate_says_who_and_how_long() -> None:
-    """The certificate is an Ed25519 one, signed by itself, with the member's id and the times."""
+    """The certificate is of P-256, signed by itself, with the member's id and the times."""
     _, pem = make_certificate("bank 1/ä", not_before=NOW, not_after=NOW + timedelta(365))
     certificate = x509.load_pem_x509_certificate(pem)
     certificate.verify_directly_issued_by(certificate)
-    assert isinstance(certificate.public_key(), Ed25519PublicKey)
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
     (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     assert name.value == "bank 1/ä"
     assert certificate.not_valid_before_utc == NOW
@@ -71,6 +78,57 @@ def test_certificate_says_who_and_how_long() -> None:
     assert alternative.value.get_values_for_type(x509.UniformResourceIdentifier) == [
         "sunlit:member:bank%201%2F%C3%A4"
     ]
+
+
+def test_certificate_names_its_hosts() -> None:
+    """Names in lower case and addresses stand in it as what they are; it is no authority's."""
+    _, pem = make_certificate(
+        "bank1",
+        not_before=NOW,
+        not_after=NOW + timedelta(1),
+        hosts=["Bank1.Example", "127.0.0.1", "2001:DB8::1"],
+    )
+    extensions = x509.load_pem_x509_certificate(pem).extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["bank1.example"]
+    addresses = names.get_values_for_type(x509.IPAddress)
+    assert [str(address) for address in addresses] == ["127.0.0.1", "2001:db8::1"]
+    assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "bank one", "bänk.example", "-a.example", "a-.example", "a..b", ".a", "a."),
+        *("*.example", "1.2.3.4.5", "256.0.0.1", "0.0.0.0", "::", "fe80::1%eth0", "[::1]"),
+        *("a.example:443", "a/b", "a\n", "x" * 64, ".".join(["abcd"] * 51)),
+    ],
+)
+def test_certificate_names_no_host_that_is_none(text: str) -> None:
+    """Wildcards, mistyped addresses and what is reached by no one are refused."""
+    with pytest.raises(ValueError, match="host"):
+        certificate_host(text)
+
+
+def test_only_a_certificate_of_p_256_will_do() -> None:
+    """What no browser takes, and what is no certificate, is found before it is registered."""
+    _, pem = make_certificate("bank1", not_before=NOW, not_after=NOW + timedelta(1))
+    good = certificate_der(pem)
+    check_certificate(good)
+    assert certificate_pem(good) == pem
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bank1")])
+    key = Ed25519PrivateKey.generate()
+    other = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=key.public_key(),
+        serial_number=1,
+        not_valid_before=NOW,
+        not_valid_after=NOW + timedelta(1),
+    ).sign(key, algorithm=None)
+    for bad in (other.public_bytes(Encoding.DER), b"", good[:-1]):
+        with pytest.raises(ValueError, match="P-256|asn1"):
+            check_certificate(bad)
 
 
 def test_certificate_needs_an_id_and_a_time_that_runs_forward() -> None:
