@@ -213,9 +213,14 @@ def member_id(value: codec.Value) -> MemberId:
 
 
 @lru_cache(maxsize=limits.ASSETS_MAX)  # each leg names one, and there are few
+def is_asset_code(value: codec.Value) -> bool:
+    """Tell whether ``value`` is an asset code: an upper-case letter, then letters and digits."""
+    return type(value) is str and _ASSET_CODE.fullmatch(value) is not None
+
+
 def asset_code(value: codec.Value) -> AssetCode:
-    """Return ``value`` if it is an asset code: an upper-case letter, then letters and digits."""
-    if type(value) is not str or not _ASSET_CODE.fullmatch(value):
+    """Return ``value`` if it is an asset code."""
+    if not is_asset_code(value):
         raise DecodeError("bad_asset_code", "an asset code is [A-Z][A-Z0-9]{0,11}")
     return AssetCode(value)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct
 
 from ledger import codec, limits
 from ledger.errors import DecodeError
@@ -36,14 +37,14 @@ class Kind(IntEnum):
     GOVERN = 5
 
 
-class Leg(NamedTuple):
-    """One movement of a transfer. A named tuple: it is its own encoding, and there are many."""
+class Leg(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """One movement of a transfer; its encoding is the array of its fields."""
 
-    debit: AccountId
-    credit: AccountId
+    debit: Annotated[AccountId, Meta(min_length=ACCOUNT_ID_BYTES, max_length=ACCOUNT_ID_BYTES)]
+    credit: Annotated[AccountId, Meta(min_length=ACCOUNT_ID_BYTES, max_length=ACCOUNT_ID_BYTES)]
     asset: AssetCode
-    amount: int
-    reference: str = ""
+    amount: Annotated[int, Meta(ge=1, le=limits.AMOUNT_MAX)]
+    reference: Annotated[str, Meta(max_length=limits.REFERENCE_BYTES_MAX)] = ""
 
 
 class Entry(NamedTuple):
@@ -53,8 +54,7 @@ class Entry(NamedTuple):
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
+class Transfer(Struct, frozen=True, kw_only=True, gc=False):
     """Moves assets between accounts, leg by leg, all or nothing."""
 
     legs: tuple[Leg, ...]
@@ -127,11 +127,8 @@ def _decode_transfer(value: codec.Value) -> Transfer:
             known_assets.add(asset_code(asset))
         if reference != "":
             codec.text(reference, limits.REFERENCE_BYTES_MAX, "leg reference")
-        legs.append(_as_leg(item))
+        legs.append(Leg(*item))
     return Transfer(legs=tuple(legs))
-
-
-_as_leg = partial(tuple.__new__, Leg)  # as Leg._make, for arrays that were counted already
 
 
 def _amount(value: codec.Value) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import structs
+
 from ledger.errors import InvalidProposal
 from ledger.governance import deciding_keys
 from ledger.hashing import BlockHash, TxId
@@ -148,9 +150,10 @@ def renew(proposal: Proposal, *, sequence: int, head_height: int) -> Proposal:
         raise InvalidProposal("already_signed", "what somebody signed is not changed any more")
     if head_height >= body.valid_until:
         span = body.valid_until - body.valid_from
-        body = replace(body, valid_from=head_height, valid_until=head_height + span)
+        body = structs.replace(body, valid_from=head_height, valid_until=head_height + span)
     if sequence != proposal.actor.sequence:
-        body = replace(body, actors=(proposal.actor._replace(sequence=sequence),))
+        actor = structs.replace(proposal.actor, sequence=sequence)
+        body = structs.replace(body, actors=(actor,))
     return replace(proposal, body=body)
 
 

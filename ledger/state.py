@@ -62,10 +62,10 @@ def supply_key(asset: AssetCode) -> StateKey:
 
 def sequence_key(actor: Actor) -> StateKey:
     """Return the key of the sequence that an actor consumes."""
-    identity, lane, _ = actor
+    identity = actor.id
     if isinstance(identity, str):
         return StateKey(MEMBER_SEQUENCE + identity.encode())
-    return StateKey(ACCOUNT_SEQUENCE + identity + _LANE_BYTES[lane])
+    return StateKey(ACCOUNT_SEQUENCE + identity + _LANE_BYTES[actor.lane])
 
 
 def encode_record(record: Record) -> bytes:

@@ -6,14 +6,18 @@
 
 The txid hashes the body alone, so that no signature can change it. Signatures cover the body,
 which names the chain by its genesis hash. ``docs/protocol.md`` has the byte tables.
+
+These values are structs of msgspec and not dataclasses: C makes and reads them, and since none can
+be part of a cycle, the garbage collector never looks at those that blocks hold (ADR 0014).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated, cast
+
+from msgspec import Meta, Struct
 
 from ledger import codec, limits
 from ledger.errors import DecodeError
@@ -30,10 +34,20 @@ from ledger.identity import (
     AccountId,
     MemberId,
     account_id,
+    is_asset_code,
     member_id,
 )
 from ledger.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
-from ledger.kinds import EFFECT_DECODERS, KIND_OF, Effect, Kind, effect_value, leg_count
+from ledger.kinds import (
+    EFFECT_DECODERS,
+    KIND_OF,
+    Effect,
+    Kind,
+    Leg,
+    Transfer,
+    effect_value,
+    leg_count,
+)
 
 VERSION = 1
 NONCE_BYTES = 16
@@ -42,26 +56,33 @@ HEIGHT_MAX = 2**53 - 1
 """Largest height, so that it survives JSON readers that hold numbers as doubles."""
 
 
-class Actor(NamedTuple):
+if TYPE_CHECKING:
+    ActorId = AccountId | MemberId
+else:  # What `_read_transfer` reads at once: the actors of a transfer are accounts.
+    ActorId = Annotated[bytes, Meta(min_length=ACCOUNT_ID_BYTES, max_length=ACCOUNT_ID_BYTES)]
+
+
+class Actor(Struct, frozen=True, order=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Who acts, and which of its sequence numbers the transaction consumes."""
 
-    id: AccountId | MemberId
+    id: ActorId
     """A debited account (bytes) or the acting member (text)."""
-    lane: int
+    lane: Annotated[int, Meta(ge=0, lt=limits.LANES)]
     """Sequence lane, 0 to 15; a member has only lane 0."""
-    sequence: int
+    sequence: Annotated[int, Meta(ge=0, le=SEQUENCE_MAX)]
     """The lane's next unused number."""
 
 
-class Signature(NamedTuple):
-    """A public key with its signature of the transaction."""
+class Signature(
+    Struct, frozen=True, order=True, array_like=True, forbid_unknown_fields=True, gc=False
+):
+    """A public key with its signature of the transaction; ordered by the key."""
 
-    public_key: bytes
-    signature: bytes
+    public_key: Annotated[bytes, Meta(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC_KEY_BYTES)]
+    signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True, gc=False):
     """What is signed."""
 
     genesis_hash: BlockHash
@@ -104,8 +125,7 @@ class Body:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedTransaction:
+class SignedTransaction(Struct, frozen=True, kw_only=True, gc=False):
     """A transaction as it travels: its body, its signatures and its exact bytes."""
 
     body: Body
@@ -116,10 +136,8 @@ class SignedTransaction:
     """Signatures in ascending order of their keys."""
     raw: bytes
     """The whole canonical encoding; commitments in blocks cover it."""
-    txid: TxId = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "txid", TRANSACTION_ID(self.body_bytes))
+    txid: TxId
+    """Tagged hash of the body's bytes."""
 
     @property
     def signing_message(self) -> bytes:
@@ -132,9 +150,7 @@ class SignedTransaction:
         return leg_count(self.body.effect)
 
 
-# As their _make, for arrays that were counted already.
-_as_actor = partial(tuple.__new__, Actor)
-_as_signature = partial(tuple.__new__, Signature)
+_txid = cast("Callable[[bytes], TxId]", TRANSACTION_ID.__call__)
 
 
 def signing_message(body_bytes: bytes) -> bytes:
@@ -151,6 +167,7 @@ def assemble(body: Body, signatures: tuple[Signature, ...]) -> SignedTransaction
         body_bytes=body_bytes,
         signatures=ordered,
         raw=codec.encode((body_bytes, ordered)),
+        txid=_txid(body_bytes),
     )
 
 
@@ -165,22 +182,15 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
     Raises:
         DecodeError: not canonical, over a limit, or a field of the wrong type or range.
     """
-    body_bytes, signature_values = codec.fields(
-        codec.decode(raw, bytes_max=limits.TRANSACTION_BYTES_MAX), 2, "signed transaction"
-    )
-    if type(body_bytes) is not bytes:
-        raise DecodeError("bad_shape", "the body is a byte string")
-    signature_values = codec.array(
-        signature_values,
-        "signatures",
-        count_min=1,
-        count_max=limits.TRANSACTION_SIGNATURES_MAX,
-    )
-    signatures = tuple([_signature(value) for value in signature_values])
+    body_bytes, signatures = _read_envelope(raw) or _envelope(raw)
     if len(signatures) > 1 and any(a.public_key >= b.public_key for a, b in pairwise(signatures)):
         raise DecodeError("signatures_unsorted", "signatures are in ascending order of their keys")
     return SignedTransaction(
-        body=decode_body(body_bytes), body_bytes=body_bytes, signatures=signatures, raw=raw
+        body=_transfer_body(body_bytes) or _body(body_bytes),
+        body_bytes=body_bytes,
+        signatures=signatures,
+        raw=raw,
+        txid=_txid(body_bytes),
     )
 
 
@@ -190,6 +200,87 @@ def decode_body(body_bytes: bytes) -> Body:
     Raises:
         DecodeError: not canonical, over a limit, or a field of the wrong type or range.
     """
+    return _transfer_body(body_bytes) or _body(body_bytes)
+
+
+_read_envelope = codec.reader(
+    tuple[
+        bytes,
+        Annotated[
+            tuple[Signature, ...],
+            Meta(min_length=1, max_length=limits.TRANSACTION_SIGNATURES_MAX),
+        ],
+    ],
+    bytes_max=limits.TRANSACTION_BYTES_MAX,
+)
+"""Reads nearly every signed transaction at once."""
+
+_Height = Annotated[int, Meta(ge=0, le=HEIGHT_MAX)]
+_read_transfer = codec.reader(
+    tuple[
+        Annotated[int, Meta(ge=VERSION, le=VERSION)],
+        Annotated[bytes, Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)],
+        Annotated[int, Meta(ge=Kind.TRANSFER.value, le=Kind.TRANSFER.value)],
+        _Height,
+        _Height,
+        Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)],
+        Annotated[
+            tuple[Actor, ...], Meta(min_length=1, max_length=limits.TRANSACTION_LEGS_MAX + 1)
+        ],
+        Annotated[str, Meta(max_length=limits.REFERENCE_BYTES_MAX)],
+        Annotated[bytes, Meta(max_length=limits.PAYLOAD_BYTES_MAX)],
+        Annotated[tuple[Leg, ...], Meta(min_length=1, max_length=limits.TRANSACTION_LEGS_MAX)],
+    ],
+    bytes_max=limits.TRANSACTION_BYTES_MAX,
+)
+"""Reads the body of nearly every transfer at once."""
+
+
+def _transfer_body(body_bytes: bytes) -> Body | None:
+    """Return the body of a valid transfer; None for any other, which `_body` decodes or refuses."""
+    fields = _read_transfer(body_bytes)
+    if fields is None:
+        return None
+    _, genesis, _, start, end, nonce, actors, reference, payload, legs = fields
+    if len(actors) > 1 and any(a.id >= b.id for a, b in pairwise(actors)):
+        return None
+    if not reference.isascii() and len(reference.encode()) > limits.REFERENCE_BYTES_MAX:
+        return None
+    assets: set[str] = set()
+    for leg in legs:
+        if leg.asset not in assets:
+            if not is_asset_code(leg.asset):
+                return None
+            assets.add(leg.asset)
+        text = leg.reference
+        if not text.isascii() and len(text.encode()) > limits.REFERENCE_BYTES_MAX:
+            return None
+    return Body(
+        genesis_hash=genesis,
+        valid_from=start,
+        valid_until=end,
+        nonce=nonce,
+        actors=actors,
+        reference=reference,
+        payload=payload,
+        effect=Transfer(legs=legs),
+    )
+
+
+def _envelope(raw: bytes) -> tuple[bytes, tuple[Signature, ...]]:
+    body_bytes, values = codec.fields(
+        codec.decode(raw, bytes_max=limits.TRANSACTION_BYTES_MAX), 2, "signed transaction"
+    )
+    if type(body_bytes) is not bytes:
+        raise DecodeError("bad_shape", "the body is a byte string")
+    values = codec.array(
+        values, "signatures", count_min=1, count_max=limits.TRANSACTION_SIGNATURES_MAX
+    )
+    return body_bytes, tuple([_signature(value) for value in values])
+
+
+def _body(body_bytes: bytes) -> Body:
+    """Return the body that ``body_bytes`` encodes, read field by field."""
     value = codec.decode(body_bytes, bytes_max=limits.TRANSACTION_BYTES_MAX)
     version, genesis, kind, start, end, nonce, actors, reference, payload, effect = codec.fields(
         value, 10, "body"
@@ -199,56 +290,24 @@ def decode_body(body_bytes: bytes) -> Body:
     decode_effect = EFFECT_DECODERS.get(kind) if type(kind) is int else None
     if decode_effect is None:
         raise DecodeError("unknown_kind", "no such kind of transaction")
-    # Every transaction passes here: types are tested inline, the readers give the error.
-    if not (
-        type(genesis) is bytes
-        and len(genesis) == HASH_BYTES
-        and type(start) is int
-        and 0 <= start <= HEIGHT_MAX
-        and type(end) is int
-        and 0 <= end <= HEIGHT_MAX
-        and type(nonce) is bytes
-        and len(nonce) == NONCE_BYTES
-        and type(payload) is bytes
-        and len(payload) <= limits.PAYLOAD_BYTES_MAX
-    ):
-        _refuse_field(genesis, start, end, nonce, payload)
-    if reference != "":
-        codec.text(reference, limits.REFERENCE_BYTES_MAX, "reference")
     return Body(
-        genesis_hash=genesis,
-        valid_from=start,
-        valid_until=end,
-        nonce=nonce,
+        genesis_hash=BlockHash(codec.fixed_bytes(genesis, HASH_BYTES, "genesis hash")),
+        valid_from=codec.uint(start, "valid from", maximum=HEIGHT_MAX),
+        valid_until=codec.uint(end, "valid until", maximum=HEIGHT_MAX),
+        nonce=codec.fixed_bytes(nonce, NONCE_BYTES, "nonce"),
+        payload=codec.limited_bytes(payload, limits.PAYLOAD_BYTES_MAX, "payload"),
+        reference=codec.text(reference, limits.REFERENCE_BYTES_MAX, "reference"),
         actors=_actors(actors),
-        reference=reference,
-        payload=payload,
         effect=decode_effect(effect),
     )
 
 
-def _refuse_field(
-    genesis: codec.Value,
-    start: codec.Value,
-    end: codec.Value,
-    nonce: codec.Value,
-    payload: codec.Value,
-) -> None:
-    """Raise the DecodeError of the first field that its reader refuses."""
-    codec.fixed_bytes(genesis, HASH_BYTES, "genesis hash")
-    codec.uint(start, "valid from", maximum=HEIGHT_MAX)
-    codec.uint(end, "valid until", maximum=HEIGHT_MAX)
-    codec.fixed_bytes(nonce, NONCE_BYTES, "nonce")
-    codec.limited_bytes(payload, limits.PAYLOAD_BYTES_MAX, "payload")
-
-
 def _signature(value: codec.Value) -> Signature:
     public_key, signature = codec.fields(value, 2, "signature")
-    if type(public_key) is not bytes or len(public_key) != PUBLIC_KEY_BYTES:
-        codec.fixed_bytes(public_key, PUBLIC_KEY_BYTES, "public key")
-    if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
-        codec.fixed_bytes(signature, SIGNATURE_BYTES, "signature")
-    return _as_signature(value)
+    return Signature(
+        codec.fixed_bytes(public_key, PUBLIC_KEY_BYTES, "public key"),
+        codec.fixed_bytes(signature, SIGNATURE_BYTES, "signature"),
+    )
 
 
 def actor_order(actor: Actor) -> tuple[bool, bytes]:
@@ -269,14 +328,9 @@ def _actors(value: codec.Value) -> tuple[Actor, ...]:
 
 def _actor(value: codec.Value) -> Actor:
     identity, lane, sequence = codec.fields(value, 3, "actor")
-    lane_max = limits.LANES - 1
-    if type(identity) is str:
-        member_id(identity)
-        lane_max = 0
-    elif type(identity) is not bytes or len(identity) != ACCOUNT_ID_BYTES:
-        account_id(identity)
-    if type(lane) is not int or not 0 <= lane <= lane_max:
-        codec.uint(lane, "lane", maximum=lane_max)
-    if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:
-        codec.uint(sequence, "sequence", maximum=SEQUENCE_MAX)
-    return _as_actor(value)
+    is_member = type(identity) is str
+    return Actor(
+        member_id(identity) if is_member else account_id(identity),
+        codec.uint(lane, "lane", maximum=0 if is_member else limits.LANES - 1),
+        codec.uint(sequence, "sequence", maximum=SEQUENCE_MAX),
+    )

@@ -172,7 +172,8 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
     balances: Writes = {}
-    for debit, credit, asset, amount, _ in effect.legs:
+    for leg in effect.legs:
+        debit, credit, asset, amount = leg.debit, leg.credit, leg.asset, leg.amount
         if asset not in assets:
             _known_asset(view, asset)
             assets.add(asset)
@@ -336,7 +337,7 @@ def _known_account(view: StateView, account: AccountId) -> Account:
 def _require_actors(transaction: SignedTransaction, required: AbstractSet[object]) -> None:
     """Every required account and member acts once, and nobody else does."""
     actors = transaction.body.actors
-    if len(actors) != len(required) or {identity for identity, _, _ in actors} != required:
+    if len(actors) != len(required) or {actor.id for actor in actors} != required:
         raise InvalidTransaction("wrong_actors", "the actors are not those that this kind needs")
 
 

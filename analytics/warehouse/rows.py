@@ -1,8 +1,7 @@
 """Blocks as rows, and rows as Arrow columns.
 
 ``Rows`` takes decoded blocks one after the other and keeps what the tables will hold of them. The
-legs, of which there are many, stay the tuples that they are in the block until they become columns,
-all at once.
+legs, of which there are many, stay tuples until they become columns, all at once.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from analytics.warehouse.accounts import NO_ACCOUNT, AccountKeys, OpenedRow
 from ledger.blocks import Block, SealedHeader
@@ -87,9 +87,12 @@ class Rows:
 
     def _transfer(self, effect: Transfer, reference: str) -> None:
         if reference:
-            self.legs.extend(leg if leg[4] else (*leg[:4], reference) for leg in effect.legs)
+            self.legs.extend(
+                (leg.debit, leg.credit, leg.asset, leg.amount, leg.reference or reference)
+                for leg in effect.legs
+            )
         else:
-            self.legs.extend(effect.legs)
+            self.legs.extend(map(astuple, effect.legs))
 
     def _other(
         self,

@@ -65,9 +65,9 @@ def _moves(transaction: SignedTransaction) -> Iterator[tuple[AccountId, AssetCod
     """Yield the changes of balances in order; what an issue would create is not there to spend."""
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
-        for debit, credit, asset, amount, _ in effect.legs:
-            yield debit, asset, -amount
-            yield credit, asset, amount
+        for leg in effect.legs:
+            yield leg.debit, leg.asset, -leg.amount
+            yield leg.credit, leg.asset, leg.amount
     elif isinstance(effect, Redeem):
         for entry in effect.entries:
             yield entry.account, effect.asset, -entry.amount

@@ -28,7 +28,7 @@ PURE_STDLIB = {
 """Standard modules that compute and do nothing else."""
 
 PURE_IMPORTS = {
-    "ledger": PURE_STDLIB | {"bech32", "ed25519_zebra", "ledger", "msgpack"},
+    "ledger": PURE_STDLIB | {"bech32", "ed25519_zebra", "ledger", "msgpack", "msgspec"},
     "consensus": PURE_STDLIB | {"consensus", "ledger"},
     "node/core": PURE_STDLIB | {"consensus", "ledger", "node.core"},
 }

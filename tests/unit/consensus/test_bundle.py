@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from consensus.bundle import (
     TransactionProof,
@@ -212,9 +213,9 @@ def test_a_transaction_for_another_chain_is_refused(proven: Proven) -> None:
 def test_a_transaction_with_a_bad_signature_is_refused(proven: Proven) -> None:
     """Signatures are checked although the block holds the very bytes."""
     good = proven.transactions[1]
-    forged = good.signatures[0]._replace(signature=bytes(64))
+    forged = structs.replace(good.signatures[0], signature=bytes(64))
     raw = codec.encode((good.body_bytes, (forged,)))
-    document = proven.document(replace(proven.proof(), transaction=replace(good, raw=raw)))
+    document = proven.document(replace(proven.proof(), transaction=structs.replace(good, raw=raw)))
     assert proven.refuse(document) == "bad_signature"
 
 
@@ -222,7 +223,7 @@ def test_a_transaction_that_is_not_in_the_block_is_refused(proven: Proven) -> No
     """A well signed transaction proves nothing by itself."""
     network = proven.chain.network
     signers = network.holders["alice"].signers
-    outside = sign(replace(proven.transactions[1].body, reference="outside"), signers)
+    outside = sign(structs.replace(proven.transactions[1].body, reference="outside"), signers)
     document = proven.document(replace(proven.proof(), transaction=outside))
     assert proven.refuse(document) == "not_included"
 

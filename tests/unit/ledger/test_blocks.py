@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ledger import codec, limits
 from ledger.blocks import (
@@ -179,9 +180,9 @@ def test_threat_31_other_bodies_do_not_fit() -> None:
     """Another order, other signatures or other certificates are not this header's body."""
     with refuses(InvalidBlock, "wrong_tx_root"):
         validate_body(with_transactions(BLOCK, 1, 0, 2))
-    forged = TRANSACTIONS[0].signatures[0]._replace(signature=bytes(64))
+    forged = structs.replace(TRANSACTIONS[0].signatures[0], signature=bytes(64))
     raw = codec.encode((TRANSACTIONS[0].body_bytes, (forged,)))
-    unsigned = replace(TRANSACTIONS[0], signatures=(forged,), raw=raw)
+    unsigned = structs.replace(TRANSACTIONS[0], signatures=(forged,), raw=raw)
     with refuses(InvalidBlock, "wrong_tx_root"):
         validate_body(replace(BLOCK, transactions=(unsigned, *TRANSACTIONS[1:])))
     with refuses(InvalidBlock, "wrong_certificates_root"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from ledger.errors import InvalidTransaction
 from ledger.identity import MemberId
@@ -156,7 +157,7 @@ def test_regulator_needs_both_officers(state: MemoryState) -> None:
 def acting(transaction: SignedTransaction, *ids: object) -> SignedTransaction:
     """Return the transaction with these actors, signed by everybody it might need."""
     actors = tuple(Actor(identity, 0, 0) for identity in ids)  # type: ignore[arg-type]  # both kinds
-    return sign(replace(transaction.body, actors=actors), [A, MAKER, make_signer("alice")])
+    return sign(structs.replace(transaction.body, actors=actors), [A, MAKER, make_signer("alice")])
 
 
 def test_threat_30_actors_are_exactly_those_that_the_kind_needs(state: MemoryState) -> None:

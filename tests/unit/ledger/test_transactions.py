@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ledger import codec, limits
 from ledger.errors import DecodeError
@@ -104,7 +104,7 @@ def test_threat_24_malleated_signature_is_refused() -> None:
     key, signature, message = signature_items(TRANSFER)[0]
     scalar = int.from_bytes(signature[32:], "little") + order
     malleated = signature[:32] + scalar.to_bytes(32, "little")
-    twin = assemble(TRANSFER.body, (TRANSFER.signatures[0]._replace(signature=malleated),))
+    twin = assemble(TRANSFER.body, (structs.replace(TRANSFER.signatures[0], signature=malleated),))
     assert verify(key, signature, message)
     assert decode_transaction(twin.raw).txid == TRANSFER.txid
     assert not verify(*signature_items(twin)[0])
@@ -116,7 +116,7 @@ def test_signatures_of_factories_verify(kind: Kind) -> None:
     assert all(verify(*item) for item in signature_items(EACH_KIND[kind]))
 
 
-LEG = tuple(NETWORK.leg("alice", "bob", 5))
+LEG = structs.astuple(NETWORK.leg("alice", "bob", 5))
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ def test_threat_5_body_in_a_longer_spelling() -> None:
 
 def test_threat_41_fields_cannot_slide() -> None:
     """Moving a byte from one text to the next gives another txid, because hashing is framed."""
-    one = replace(TRANSFER.body, reference="ab", payload=b"c")
-    two = replace(TRANSFER.body, reference="a", payload=b"bc")
+    one = structs.replace(TRANSFER.body, reference="ab", payload=b"c")
+    two = structs.replace(TRANSFER.body, reference="a", payload=b"bc")
     assert sign(one, [make_signer("alice")]).txid != sign(two, [make_signer("alice")]).txid
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from ledger import limits
 from ledger.errors import InvalidBlock, InvalidTransaction
@@ -176,7 +177,7 @@ def test_threat_26_unknown_asset(state: MemoryState) -> None:
 def test_threat_26_mint_without_right(state: MemoryState) -> None:
     """Only the asset's issuer, and only while it has the role, creates or destroys supply."""
     issue = NETWORK.issue(NETWORK.entry("alice", 1))
-    stranger = replace(issue.body, actors=(Actor(MemberId("bank2"), 0, 0),))
+    stranger = structs.replace(issue.body, actors=(Actor(MemberId("bank2"), 0, 0),))
     refused(state, sign(stranger, NETWORK.officers_of(MemberId("bank2"))), "not_issuer")
     refused(
         state,
@@ -311,7 +312,7 @@ def test_an_account_opens_once(state: MemoryState) -> None:
 def test_unknown_member(state: MemoryState) -> None:
     """A member that is not on the chain opens nothing."""
     body = NETWORK.open_account(key_set([ALICE_KEY])).body
-    stranger = replace(body, actors=(Actor(MemberId("bank9"), 0, 0),))
+    stranger = structs.replace(body, actors=(Actor(MemberId("bank9"), 0, 0),))
     refused(state, sign(stranger, [ALICE_KEY]), "unknown_member")
 
 

@@ -18,7 +18,7 @@ from node.probe import NodeUnreachable
 from sunlit.cli import GROUPS, main
 from wallet.profile import Profile, ProfileNode, save_profile
 
-HEAVY = ("aiohttp", "cryptography", "msgpack", "pydantic", "rocksdict", "uvloop")
+HEAVY = ("aiohttp", "cryptography", "msgpack", "msgspec", "pydantic", "rocksdict", "uvloop")
 
 
 def _imported(*arguments: str) -> set[str]:

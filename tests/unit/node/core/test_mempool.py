@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from ledger.errors import InvalidTransaction
 from ledger.hashing import BlockHash
@@ -254,7 +255,7 @@ def test_removal_leaves_nothing_behind(network: Network, pool: Mempool, state: M
 
 def test_another_chain_is_refused(network: Network, pool: Mempool, state: MemoryState) -> None:
     """The cheapest check comes first."""
-    body = replace(pay(network).body, genesis_hash=BlockHash(bytes(32)))
-    foreign = replace(pay(network), body=body)
+    body = structs.replace(pay(network).body, genesis_hash=BlockHash(bytes(32)))
+    foreign = structs.replace(pay(network), body=body)
     with refuses(InvalidTransaction, "wrong_chain"):
         pool.check(foreign, state, height=1)
