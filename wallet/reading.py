@@ -107,13 +107,27 @@ def history_rows(
     if not isinstance(body, dict):
         raise ApiError("bad_answer", "a history item without its body", status=200)
     head = (str(item.get("height", "")), str(item.get("time", "")), str(body.get("kind", "")))
-    reference, txid = str(body.get("reference") or ""), str(item.get("txid", ""))
+    reference = str(body.get("reference") or "") or _measure_text(body, own)
+    txid = str(item.get("txid", ""))
     movements = list(_movements(body, own))
     if not movements:
         yield (*head, "", "", "", reference, txid)
     for asset, units, counterparty, leg_reference in movements:
         amount = format_amount(units, decimals=decimals[AssetCode(asset)])
         yield (*head, asset, amount, counterparty, leg_reference or reference, txid)
+
+
+def _measure_text(body: Json, own: str) -> str:
+    """Return what governance did to an account and why; nothing for other transactions."""
+    try:
+        for measure in body.get("measures") or ():
+            if measure["account"] == own:
+                return f"{measure['measure']}: {measure['reason']}"
+    except (AttributeError, KeyError, TypeError):
+        raise ApiError(
+            "bad_answer", "a history item with a malformed measure", status=200
+        ) from None
+    return ""
 
 
 def _movements(body: Json, own: str) -> Iterator[tuple[str, int, str, str]]:

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ledger.errors import InvalidTransaction
-from ledger.identity import AssetCode
+from ledger.identity import AccountStatus, AssetCode
 from ledger.state import (
     Delta,
     Record,
     StateKey,
+    account_of,
     balance_of,
     encode_record,
     next_sequence,
@@ -19,7 +20,7 @@ from ledger.state import (
 )
 from ledger.state_tree import tree_of
 from ledger.transactions import Actor, SignedTransaction
-from tests.factories import CNY, OPENING_BALANCE, USD, make_network
+from tests.factories import CNY, OPENING_BALANCE, REGULATOR, USD, make_network
 from tests.refusals import refuses
 
 NETWORK = make_network(accounts=4)
@@ -27,6 +28,7 @@ NAMES = st.sampled_from(list(NETWORK.holders))
 ASSETS = st.sampled_from([CNY, USD])
 AMOUNTS = st.integers(1, 2 * OPENING_BALANCE)
 LANES = st.integers(0, 15)
+Books = dict[tuple[str, AssetCode], int]
 Snapshot = tuple[dict[StateKey, Record], bytes]
 
 
@@ -36,8 +38,9 @@ class Conservation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.state = NETWORK.state()
-        self.books = {(n, a): OPENING_BALANCE for n in NETWORK.holders for a in (CNY, USD)}
-        self.history: list[tuple[Delta, dict[tuple[str, AssetCode], int], Snapshot]] = []
+        self.books: Books = {(n, a): OPENING_BALANCE for n in NETWORK.holders for a in (CNY, USD)}
+        self.frozen: frozenset[str] = frozenset()
+        self.history: list[tuple[Delta, Books, frozenset[str], Snapshot]] = []
 
     def sequence_of(self, name: str, lane: int = 0) -> int:
         """Return an account's next sequence."""
@@ -49,21 +52,30 @@ class Conservation(RuleBasedStateMachine):
         return next_sequence(self.state, Actor(issuer, 0, 0))
 
     def apply(
-        self, transaction: SignedTransaction, books: dict[tuple[str, AssetCode], int] | None
+        self, transaction: SignedTransaction, books: Books | None, debited: str | None = None
     ) -> None:
         """Apply a transaction that the model allows (``books`` after it) or refuses (None)."""
-        before = dict(self.state.entries), self.state.tree.root
-        if books is None:
-            with refuses(InvalidTransaction, "insufficient_funds"):
-                self.state.apply(transaction)
-            assert (self.state.entries, self.state.tree.root) == before
-            return
-        self.history.append((self.state.apply(transaction), self.books, before))
-        self.books = books
+        if debited in self.frozen:
+            self.refuse(transaction, "account_frozen")
+        elif books is None:
+            self.refuse(transaction, "insufficient_funds")
+        else:
+            self.keep(transaction)
+            self.books = books
 
-    def moved(
-        self, changes: list[tuple[str, AssetCode, int]]
-    ) -> dict[tuple[str, AssetCode], int] | None:
+    def keep(self, transaction: SignedTransaction) -> None:
+        """Apply a transaction and remember how to take it back."""
+        before = dict(self.state.entries), self.state.tree.root
+        self.history.append((self.state.apply(transaction), self.books, self.frozen, before))
+
+    def refuse(self, transaction: SignedTransaction, code: str) -> None:
+        """Expect a refusal that leaves the state as it was."""
+        before = dict(self.state.entries), self.state.tree.root
+        with refuses(InvalidTransaction, code):
+            self.state.apply(transaction)
+        assert (self.state.entries, self.state.tree.root) == before
+
+    def moved(self, changes: list[tuple[str, AssetCode, int]]) -> Books | None:
         """Return the books after the changes in order, or None if one of them overdraws."""
         books = dict(self.books)
         for name, asset, change in changes:
@@ -87,7 +99,7 @@ class Conservation(RuleBasedStateMachine):
             lane=lane,
             sequence=self.sequence_of(payer, lane),
         )
-        self.apply(transaction, self.moved(changes))
+        self.apply(transaction, self.moved(changes), payer)
 
     @rule(name=NAMES, asset=ASSETS, amount=AMOUNTS)
     def issue(self, name: str, asset: AssetCode, amount: int) -> None:
@@ -106,16 +118,35 @@ class Conservation(RuleBasedStateMachine):
             sequence=self.issuer_sequence_of(asset),
             account_sequence=self.sequence_of(name),
         )
-        self.apply(transaction, self.moved([(name, asset, -amount)]))
+        self.apply(transaction, self.moved([(name, asset, -amount)]), name)
+
+    @rule(name=NAMES, is_freeze=st.booleans())
+    def measure(self, name: str, is_freeze: bool) -> None:
+        """The regulator freezes or unfreezes an account; money moves by neither."""
+        make = NETWORK.freeze if is_freeze else NETWORK.unfreeze
+        transaction = make(name, sequence=next_sequence(self.state, Actor(REGULATOR, 0, 0)))
+        if is_freeze == (name in self.frozen):
+            self.refuse(transaction, "already_frozen" if is_freeze else "not_frozen")
+            return
+        self.keep(transaction)
+        self.frozen ^= {name}
 
     @precondition(lambda self: self.history)
     @rule(blocks=st.integers(1, 3))
     def undo(self, blocks: int) -> None:
         """A reorganisation takes back the last few transactions."""
         for _ in range(min(blocks, len(self.history))):
-            delta, self.books, before = self.history.pop()
+            delta, self.books, self.frozen, before = self.history.pop()
             self.state.write(delta.inverse())
             assert (self.state.entries, self.state.tree.root) == before
+
+    @invariant()
+    def accounts_are_frozen_as_the_model_says(self) -> None:
+        """Measures and their undoing leave each account in its status."""
+        for name, holder in NETWORK.holders.items():
+            record = account_of(self.state, holder.id)
+            assert record is not None
+            assert (record.status is AccountStatus.FROZEN) is (name in self.frozen)
 
     @invariant()
     def balances_are_those_of_the_books(self) -> None:
