@@ -12,3 +12,27 @@ OPEN_DAY_ROWS_MAX: Final = 1_000_000
 """Most balances of the day that is not over, rows, before each account is cut to its last one."""
 FACTS_LEGS_MAX: Final = 50_000
 """Legs after which a read for detection begins another query."""
+COMMIT_LINGER_S: Final = 0.02
+"""How long a commit waits for a block that follows, seconds; so a live block is committed alone."""
+COMMIT_WAIT_S_MAX: Final = 0.25
+"""Longest wait of a block for its commit while others keep coming, seconds."""
+
+READ_BYTES: Final = 1024 * 1024
+"""Bytes read of the node's blocks at a time, and what the pipe is asked to hold."""
+FRAME_OVERHEAD_BYTES: Final = 128 * 1024
+"""What an array of the feed may hold beside the block's own bytes."""
+
+NICE: Final = 10
+"""How much lower than the node's the process's priority is."""
+QUERIES_MAX: Final = 4
+"""Queries that run at a time."""
+QUERIES_WAITING_MAX: Final = 32
+"""Queries that wait for their turn; one more is told to come back."""
+QUERY_SECONDS_MAX: Final = 20.0
+"""Longest query unless its route says otherwise, seconds."""
+DIGEST_BLOCKS_MAX: Final = 200
+"""Most blocks of one page of digests."""
+DIGEST_LEGS_MAX: Final = 50_000
+"""Legs after which a page of digests takes no further block."""
+DIGEST_SECONDS_MAX: Final = 120.0
+"""Longest computation of digests, seconds."""

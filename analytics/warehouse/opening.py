@@ -7,6 +7,7 @@ chain's, another program's, or one that another process holds open.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,8 +35,16 @@ class Opened:
     """Code of why an older file was set aside; None where there was none, or it is in use."""
 
 
-def open_warehouse(directory: Path, genesis: Genesis, settings: Settings) -> Opened:
+def open_warehouse(
+    directory: Path,
+    genesis: Genesis,
+    settings: Settings,
+    *,
+    rebuild_reason: str | None = None,
+) -> Opened:
     """Return the warehouse in a directory, which is made when it is missing.
+
+    ``rebuild_reason`` sets an older file of this chain aside for a reason that the caller knows.
 
     Raises:
         WarehouseRefused: ``warehouse_other_chain``, ``warehouse_foreign`` or ``warehouse_locked``.
@@ -47,10 +56,16 @@ def open_warehouse(directory: Path, genesis: Genesis, settings: Settings) -> Ope
         _remove_log(path)
         return Opened(warehouse=_create(path, genesis, settings), rebuild_reason=None)
     try:
-        return Opened(warehouse=_open(path, genesis, settings), rebuild_reason=None)
+        warehouse = _open(path, genesis, settings)
     except WarehouseCorrupt as error:
-        _set_aside(path)
-        return Opened(warehouse=_create(path, genesis, settings), rebuild_reason=error.code)
+        reason = error.code
+    else:
+        if rebuild_reason is None:
+            return Opened(warehouse=warehouse, rebuild_reason=None)
+        warehouse.close()
+        reason = rebuild_reason
+    set_aside(directory)
+    return Opened(warehouse=_create(path, genesis, settings), rebuild_reason=reason)
 
 
 def _create(path: Path, genesis: Genesis, settings: Settings) -> Warehouse:
@@ -70,13 +85,15 @@ def _open(path: Path, genesis: Genesis, settings: Settings) -> Warehouse:
         raise _unreadable(path, error) from error
     try:
         _check_chain(connection, path, genesis)
-        return Warehouse(connection, genesis)
+        warehouse = Warehouse(connection, genesis)
+        warehouse.begin_with_genesis()
     except duckdb.Error as error:
         connection.close()
         raise _unreadable(path, error) from error
     except (WarehouseCorrupt, WarehouseRefused):
         connection.close()
         raise
+    return warehouse
 
 
 def _check_chain(connection: duckdb.DuckDBPyConnection, path: Path, genesis: Genesis) -> None:
@@ -104,10 +121,12 @@ def _unreadable(path: Path, error: duckdb.Error) -> WarehouseCorrupt:
     )
 
 
-def _set_aside(path: Path) -> None:
-    """Keep the last unusable file for who wants to know what became of it."""
+def set_aside(directory: Path) -> None:
+    """Let the next opening build anew; the last unusable file is kept for who wants to look."""
+    path = directory / FILE_NAME
     _remove_log(path)
-    path.replace(path.with_suffix(".unusable"))
+    with suppress(FileNotFoundError):
+        path.replace(path.with_suffix(".unusable"))
 
 
 def _remove_log(path: Path) -> None:
