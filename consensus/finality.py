@@ -247,11 +247,18 @@ class FinalityTally:
         for vote in [v for v in self._links if v.target.height <= floor]:
             self._link_counts.subtract(self._links.pop(vote).keys())
 
-    def restore(self, certificates: Iterable[Certificate]) -> None:
-        """Count certificates that this node stored before it stopped."""
+    def restore(self, certificates: Iterable[Certificate], votes: Iterable[SignedVote]) -> None:
+        """Count certificates and votes that this node stored before it stopped.
+
+        They were verified then. What evidence they form was found then too, and is kept elsewhere.
+        """
         for certificate in certificates:
             target = certificate.vote.target
             if target.height <= self.final.height:
                 # It settles nothing any more, but blocks to come may have to carry it.
                 self._by_height[target.height] = (target.hash, certificate)
             self.add_certificate(certificate)
+        for vote in votes:
+            if vote.vote.target.height > self.final.height:
+                self._count(vote)
+            self._history[vote.member].add(vote)

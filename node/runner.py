@@ -32,6 +32,7 @@ from node.core.effects import (
     StoreCertificate,
     StoreEvidence,
     StoreFinality,
+    StoreVotes,
 )
 from node.core.engine import Engine
 from node.core.events import (
@@ -59,6 +60,7 @@ STORED = (
     | CommitChain
     | StoreCertificate
     | StoreFinality
+    | StoreVotes
     | StoreEvidence
     | LogTransactions
     | RetireTransactions
@@ -263,7 +265,7 @@ class EngineRunner:
             effects = self._engine.handle(event, read_clocks())
             self._metrics.observe_handle(type(event).__name__, time.perf_counter() - started)
             released.extend(effects)
-            # The engine reads everything back but the log of transactions, so only that waits.
+            # The engine reads all back but transactions' log and votes heard: only those wait.
             unsynced.extend(effects)
             if any(_is_read_back(effect) for effect in effects):
                 self._write(unsynced)
@@ -292,7 +294,7 @@ class EngineRunner:
 
 def _is_read_back(effect: Effect) -> bool:
     return isinstance(effect, STORED | RecordVote | StopVoting) and not isinstance(
-        effect, LogTransactions
+        effect, LogTransactions | StoreVotes
     )
 
 

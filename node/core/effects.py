@@ -3,8 +3,8 @@
 The shell runs the effects of one call in their order: all writes are durable before anything is
 published, and that before anything is sent, and all of it before the next call.
 
-    writes     StoreBlock, CommitChain, StoreCertificate, StoreFinality, StoreEvidence,
-               LogTransactions, RetireTransactions, RecordVote, StopVoting
+    writes     StoreBlock, CommitChain, StoreCertificate, StoreFinality, StoreVotes,
+               StoreEvidence, LogTransactions, RetireTransactions, RecordVote, StopVoting
     publishes  Reply, PublishStatus, Note
     sends      Send, VerifySignatures, StartMining, StopMining, Disconnect
     ends       Halt
@@ -74,6 +74,17 @@ class StoreFinality:
     """Hashes of the newly final blocks, lowest first; ``root`` is the last."""
     dropped: tuple[BlockHash, ...]
     """Blocks on other branches, never to be chosen again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreVotes:
+    """Keep votes that were heard, so that after a start their voters can still be told of them.
+
+    Nothing waits for it: what the power takes of it, no certificate on this disk rests on, since
+    those hold their votes themselves. So it proved nothing to anybody who asks this node.
+    """
+
+    votes: tuple[SignedVote, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +263,7 @@ Effect = (
     | CommitChain
     | StoreCertificate
     | StoreFinality
+    | StoreVotes
     | StoreEvidence
     | LogTransactions
     | RetireTransactions

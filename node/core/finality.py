@@ -19,7 +19,7 @@ from ledger.errors import InvalidProof
 from ledger.identity import MemberId
 from node.core import limits
 from node.core.chain import Chain, CoreFault
-from node.core.effects import Effect, Note, RecordVote, Send, StopVoting, StoreEvidence
+from node.core.effects import Effect, Note, RecordVote, Send, StopVoting, StoreEvidence, StoreVotes
 from node.core.messages import GetMemberVotes, Votes, encode_message
 from node.core.peers import Peer, PeerMisbehaved, Peers
 from node.core.ports import Environment
@@ -100,6 +100,7 @@ class Finality:
                 raise PeerMisbehaved(error.code, error.detail) from None
             fresh.append(vote)
         if fresh:
+            yield StoreVotes(votes=tuple(fresh))
             frame = encode_message(Votes(votes=tuple(fresh)))
             for peer in self._peers.established():
                 if peer is not sender:

@@ -80,6 +80,8 @@ class Recovered:
     does not prove yet."""
     transactions: tuple[bytes, ...]
     """The durable mempool, in order of arrival."""
+    votes: tuple[SignedVote, ...]
+    """The newest votes heard of each member, lowest target first; verified before they were kept."""
     evidence: tuple[Evidence, ...]
     """Evidence found so far."""
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from consensus.evidence import Evidence
 from consensus.tree import BlockNode, genesis_node
-from consensus.votes import Checkpoint, decode_certificate
+from consensus.votes import Checkpoint, SignedVote, decode_certificate, decode_signed_vote
 from ledger.blocks import Block, SealedHeader
 from ledger.genesis import Genesis
 from ledger.hashing import BlockHash, TxId
@@ -37,6 +37,7 @@ from node.storage.records import (
 from node.storage.tables import (
     GENESIS_KEY,
     HEAD_KEY,
+    NUMBER_BYTES,
     ROOT_KEY,
     SCHEMA_KEY,
     SCHEMA_VERSION,
@@ -184,8 +185,17 @@ class StoredChain:
                 for key, data in self._key_value.scan(Table.JUSTIFIED)
             ),
             transactions=tuple(raw for _, raw in self._key_value.scan(Table.MEMPOOL)),
+            votes=tuple(self._votes()),
             evidence=tuple(self._evidence()),
         )
+
+    def _votes(self) -> list[SignedVote]:
+        """Return the votes heard, lowest target first."""
+        values = sorted((data, key) for key, data in self._key_value.scan(Table.VOTES))
+        return [
+            stored(decode_signed_vote, data[NUMBER_BYTES:], Table.VOTES, key)
+            for data, key in values
+        ]
 
     def _evidence(self) -> Iterable[Evidence]:
         for key, data in self._key_value.scan(Table.EVIDENCE):

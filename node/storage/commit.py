@@ -20,6 +20,7 @@ from node.core.effects import (
     StoreCertificate,
     StoreEvidence,
     StoreFinality,
+    StoreVotes,
 )
 from node.core.limits import EVIDENCE_PER_MEMBER_MAX
 from node.errors import StoreCorrupt
@@ -38,6 +39,7 @@ from node.storage.records import (
 )
 from node.storage.tables import (
     HEAD_KEY,
+    NUMBER_BYTES,
     ROOT_KEY,
     Table,
     checkpoint_hash,
@@ -46,6 +48,7 @@ from node.storage.tables import (
     number_key,
     number_of,
     subtree_key,
+    vote_key,
 )
 from node.storage.undo import Undo
 
@@ -95,6 +98,8 @@ class Commit:
                 self._store_certificate(effect)
             case StoreFinality():
                 self._store_finality(effect)
+            case StoreVotes():
+                self._store_votes(effect)
             case StoreEvidence():
                 self._store_evidence(effect)
             case LogTransactions():
@@ -196,6 +201,14 @@ class Commit:
                 self.batch.delete(Table.UNDO, block_hash)
             elif block_hash in lost or number_of(key) <= height:
                 self._drop_block(key)
+
+    def _store_votes(self, effect: StoreVotes) -> None:
+        for vote in effect.votes:
+            key, height = vote_key(vote), number_key(vote.vote.target.height)
+            held = self.batch.get(Table.VOTES, key)
+            # One that comes late, or again, does not take the place of a newer one.
+            if held is None or held[:NUMBER_BYTES] < height:
+                self.batch.put(Table.VOTES, key, height + vote.encode())
 
     def _store_evidence(self, effect: StoreEvidence) -> None:
         evidence = effect.evidence

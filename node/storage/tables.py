@@ -17,6 +17,7 @@ mempool           arrival number                         signed transaction
 arrivals          txid                                   arrival number
 retirements       txid                                   retirement number, status and code
 retirement_order  retirement number                      txid
+votes             member ‖ 0 ‖ target height mod 256     target height ‖ vote heard of the member
 evidence          member ‖ 0 ‖ SHA-256 of the pair       two conflicting votes
 meta              name                                   schema, genesis, head, root
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from consensus.evidence import Evidence
+from consensus.votes import SignedVote
 from ledger.hashing import HASH_BYTES, BlockHash
 from ledger.identity import AccountId
 
@@ -37,6 +39,10 @@ SCHEMA_VERSION = 1
 
 NUMBER_BYTES = 8
 INDEX_BYTES = 4
+VOTE_PLACE_BYTES = 2
+VOTES_PER_MEMBER = 256
+"""Votes kept of a member, by target height: enough for evidence after a start, and its newest is
+always among them. The places are reused, so nothing needs to be cleaned up."""
 
 
 class Table(StrEnum):
@@ -58,6 +64,7 @@ class Table(StrEnum):
     ARRIVALS = "arrivals"
     RETIREMENTS = "retirements"
     RETIREMENT_ORDER = "retirement_order"
+    VOTES = "votes"
     EVIDENCE = "evidence"
     META = "meta"
 
@@ -106,6 +113,12 @@ def account_history_key(account: AccountId, height: int, index: int) -> bytes:
 def subtree_key(level: int, index: int) -> bytes:
     """Return the key of a perfect subtree, 9 bytes."""
     return bytes([level]) + index.to_bytes(NUMBER_BYTES)
+
+
+def vote_key(vote: SignedVote) -> bytes:
+    """Return the key of a vote that was heard; a later one of its member takes the same place."""
+    place = vote.vote.target.height % VOTES_PER_MEMBER
+    return vote.member.encode() + b"\x00" + place.to_bytes(VOTE_PLACE_BYTES)
 
 
 def evidence_prefix(evidence: Evidence) -> bytes:

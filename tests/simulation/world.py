@@ -163,6 +163,10 @@ class World:
         self._settle()
         return self._outcome()
 
+    def plan(self, after_ms: int, action: Callable[[], None]) -> None:
+        """Plan something of a test's own, so many virtual milliseconds into the run."""
+        self._timeline.after(after_ms, action)
+
     def _submit_later(self) -> None:
         mean_ms = self.scenario.submit_every_ms
         delay_ms = 1 + int(self._arrivals.expovariate(1 / mean_ms))

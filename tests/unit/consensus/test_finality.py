@@ -157,7 +157,7 @@ def test_stored_certificates_restore_the_tally(tallied: Tallied) -> None:
     for height in range(4):
         tallied.link(height, height + 1)
     fresh = FinalityTally(tallied.chain.rules, tallied.tally.final)
-    fresh.restore([c for c in tallied.tally.justified.values() if c is not None])
+    fresh.restore([c for c in tallied.tally.justified.values() if c is not None], ())
     fresh.advance(tallied.tree)
     assert fresh.final == tallied.tally.final
     assert fresh.highest_justified == tallied.tally.highest_justified

@@ -278,6 +278,35 @@ def test_threat_57_a_restored_backup_never_votes() -> None:
     assert bench.votes_cast() == []
 
 
+def test_threat_57_a_node_that_started_again_tells_which_votes_it_heard(bench: Bench) -> None:
+    """Also of links that justified nothing, after all nodes lost their power at once."""
+    block = bench.block(bench.genesis)
+    bench.deliver("bank2", block)
+    hear(bench, bench.genesis, block, "bank3")
+    heard = bench.votes(bench.genesis, block, "bank3")
+    restarted = Bench(bench.network, store=bench.store)
+    restarted.connect(*PEERS)
+    restarted.receive("bank3", GetMemberVotes(member=heard[0].member))
+    (answer,) = restarted.sent("bank3", MemberVotes)
+    assert answer.votes == heard
+    hear(restarted, restarted.genesis, block, "bank2", "regulator")
+    assert restarted.wanted(StoreCertificate), "votes heard before count again"
+
+
+def test_threat_57_a_vote_heard_before_a_start_makes_evidence_after_it(bench: Bench) -> None:
+    """Once: the pair is kept from then on, and found by no later start."""
+    one, other = bench.block(bench.genesis), bench.block(bench.genesis, step_ms=2_000)
+    hear(bench, bench.genesis, one, "bank3")
+    restarted = Bench(bench.network, store=bench.store)
+    restarted.connect(*PEERS)
+    hear(restarted, restarted.genesis, other, "bank3")
+    (stored,) = restarted.wanted(StoreEvidence)
+    assert stored.evidence.offence is Offence.DOUBLE_VOTE
+    again = Bench(bench.network, store=bench.store)
+    assert not again.wanted(StoreEvidence)
+    assert len(again.store.recover().evidence) == 1
+
+
 def test_threat_57_a_kept_journal_votes_on() -> None:
     """Votes that the journal holds are recognised after a restart, and count again."""
     before = Bench()

@@ -17,10 +17,11 @@ from node.core.effects import (
     RetireTransactions,
     StoreCertificate,
     StoreEvidence,
+    StoreVotes,
     TransactionStatus,
 )
 from node.errors import ConfigError, StoreCorrupt, StoreFailed
-from node.storage import commit
+from node.storage import commit, tables
 from node.storage.chain import StoredChain
 from node.storage.tables import SCHEMA_KEY, Table, number_key
 from tests.branches import Branches, Built
@@ -230,6 +231,28 @@ def test_certificates_of_justified_blocks_come_back(shelf: Shelf, branches: Bran
     assert store.recover().certificates == certificates
     store.apply([branches.finality(branches.genesis, chain[2])])
     assert store.recover().certificates == certificates
+    store.close()
+
+
+def test_threat_57_votes_that_were_heard_come_back(shelf: Shelf, branches: Branches) -> None:
+    """The newest of each member, lowest target first, however old the others are that come late."""
+    blocks = branches.grow(branches.genesis, tables.VOTES_PER_MEMBER + 2)
+    parents = [branches.genesis, *blocks]
+    votes = [
+        vote
+        for source, target in zip(parents, blocks, strict=False)
+        for vote in branches.certificate(source, target).votes()
+    ]
+    voters = len({vote.member for vote in votes})
+    store = shelf.open(branches.network.genesis)
+    store.apply([StoreVotes(votes=tuple(votes))])
+    store.apply([StoreVotes(votes=tuple(votes[:voters]))])
+    store.close()
+    store = shelf.open(branches.network.genesis)
+    kept = store.recover().votes
+    assert set(kept) == set(votes[2 * voters :])
+    heights = [vote.vote.target.height for vote in kept]
+    assert heights == sorted(heights)
     store.close()
 
 
