@@ -29,6 +29,7 @@ from ledger.genesis_document import parse_genesis
 from ledger.identity import MemberId
 from ledger.keys import SCHEME_ED25519, verify
 from node.api.app import make_app
+from node.api.protocol import ProblemProtocol
 from node.backend import NodeBackend
 from node.collector import settle_collector
 from node.config import NodeConfig
@@ -57,6 +58,8 @@ from node.workers.pool import VerifierPool
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_HALTED = 0, 1, 2, 3
 START_OVER: Final = -1
 """No exit status: the command runs itself anew, from what is on the disk."""
+HTTP_BACKLOG: Final = 128
+"""Connections that wait to be accepted."""
 HTTP_CLOSE_S_MAX: Final = 2.0
 """How long open requests and streams may take to end at a stop, seconds."""
 
@@ -211,12 +214,29 @@ async def _serving(config: NodeConfig, backend: NodeBackend) -> AsyncIterator[No
     )
     await app_runner.setup()
     try:
-        listen = config.api.listen
-        site = web.TCPSite(app_runner, listen.host, listen.port, ssl_context=_api_tls(config))
-        await site.start()
-        yield
+        async with _listening(config, app_runner.server):
+            yield
     finally:
         await app_runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _listening(config: NodeConfig, server: web.Server | None) -> AsyncIterator[None]:
+    """Accept connections; aiohttp's sites would serve them by its own protocol."""
+    if server is None:
+        raise AssertionError("the HTTP server was set up")
+    loop, listen = asyncio.get_running_loop(), config.api.listen
+    listener = await loop.create_server(
+        lambda: ProblemProtocol(server, loop=loop, access_log=None),  # type: ignore[arg-type] # as aiohttp's own sites
+        listen.host,
+        listen.port,
+        ssl=_api_tls(config),
+        backlog=HTTP_BACKLOG,
+    )
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def _api_tls(config: NodeConfig) -> ssl.SSLContext | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from functools import cache
@@ -74,13 +75,30 @@ def make_app(
     app[STREAMS] = set()
     app.on_shutdown.append(_end_streams)
     for operation in OPERATIONS:
-        handler = server.serve(operation)
-        app.router.add_route(operation.method, operation.path, handler)
+        handler, route = server.serve(operation), _route_of(operation.path)
+        app.router.add_route(operation.method, route, handler)
         if operation.method == hdrs.METH_GET and not operation.is_stream:
-            app.router.add_route(hdrs.METH_HEAD, operation.path, handler)  # RFC 9110, 9.3.2
+            app.router.add_route(hdrs.METH_HEAD, route, handler)  # RFC 9110, 9.3.2
     app.router.add_get("/openapi.json", _serve_openapi)
     app.router.add_routes(docs_routes())
     return app
+
+
+def _route_of(path: str) -> str:
+    """Return the router's pattern of a path: a name at its end stands for no other path's word.
+
+    ``/v1/transactions/{txid}`` is not ``/v1/transactions/batch``, which has methods of its own.
+    """
+    parent, _, last = path.rpartition("/")
+    if not last.startswith("{"):
+        return path
+    words = [
+        other.path.rpartition("/")[2]
+        for other in OPERATIONS
+        if other.path.rpartition("/")[0] == parent and other.path != path
+    ]
+    taken = "".join(f"(?!{re.escape(word)}$)" for word in sorted(set(words)))
+    return f"{parent}/{{{last[1:-1]}:{taken}[^{{}}/]+}}" if taken else path
 
 
 @cache

@@ -6,13 +6,16 @@ are lower-case hex, amounts are strings of smallest units, times RFC 3339 UTC in
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, NotRequired, TypeVar
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 Item = TypeVar("Item")
+
+HEX_PATTERN: Final = "^([0-9a-fA-F]{2})+$"
+"""Bytes in hex, at least one."""
 
 FinalityName = Literal["unconfirmed", "justified", "final"]
 StatusName = Literal["pending", "included", "final", "expired", "rejected"]
@@ -182,7 +185,7 @@ class TransactionDocument(TypedDict):
 class SubmittedDocument(TypedDict):
     """A signed transaction as JSON carries it."""
 
-    transaction: str
+    transaction: Annotated[str, Field(pattern=HEX_PATTERN)]
     """Its bytes in hex."""
 
 
@@ -260,6 +263,15 @@ class AuditBlockDocument(TypedDict):
     transactions: list[BlockTransactionDocument]
     genesis: NotRequired[dict[str, Any]]
     """In block 0, the genesis document: members, assets, accounts and their first balances."""
+
+
+@with_config(_DESCRIBED)
+class AuditBlockLineDocument(AuditBlockDocument):
+    """A line of the stream that is a block."""
+
+    event: Literal["block"]
+    id: str
+    """Cursor after this block, ``height:hash``."""
 
 
 @with_config(_DESCRIBED)

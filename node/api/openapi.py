@@ -14,8 +14,9 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter
 
 from node.api.documents import ProblemDocument
-from node.api.operations import Access, Content, Operation
+from node.api.operations import EVENT_STREAM, JSON, Access, Content, Operation
 from node.api.problems import CONTENT_TYPE
+from node.api.queries import ACCOUNT_PATTERN, BLOCK_PATTERN, HASH_PATTERN
 
 Json = dict[str, Any]
 
@@ -30,11 +31,14 @@ TAGS: Final = {
     "accounts": "For the account, its member and regulators.",
     "audit": "For regulators' officers.",
 }
+ACCESS_EXTENSION: Final = "x-sunlit-access"
+"""Who may call an operation, by name (`Access`): ``security`` has no word for a regulator."""
 PATH_PARAMETERS: Final = {
-    "txid": "Transaction id, 64 characters of lower-case hex.",
-    "block": "Height, hash in lower-case hex, ``head`` or ``finalized``.",
-    "account": "Account id, ``sun1…``.",
+    "txid": ("Transaction id, 64 characters of lower-case hex.", HASH_PATTERN),
+    "block": ("Height, hash in lower-case hex, ``head`` or ``finalized``.", BLOCK_PATTERN),
+    "account": ("Account id, ``sun1…``.", ACCOUNT_PATTERN),
 }
+"""What each part of a path is, and its pattern."""
 PROBLEMS: Final = {
     400: "The body is malformed.",
     401: "The token is missing or does not hold; the code says why.",
@@ -47,6 +51,12 @@ PROBLEMS: Final = {
     429: "Too many requests; ``Retry-After`` says when to try again.",
     503: "Not now; ``Retry-After`` says when to try again.",
 }
+PROBLEM_HEADERS: Final[Mapping[int, Json]] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+    503: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+}
+"""Headers that refusals of a status always have."""
 
 
 def openapi_document(operations: Iterable[Operation]) -> Json:
@@ -118,7 +128,7 @@ class _Schemas:
                 "in": "query",
                 "required": name in required,
                 "description": field.pop("description", ""),
-                "schema": field,
+                "schema": _without_null(field),
             }
             for name, field in schema.get("properties", {}).items()
         ]
@@ -136,6 +146,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> Json:
         "parameters": [*_path_parameters(operation.path), *schemas.query(operation.query)],
         "responses": _responses(operation, schemas),
         "security": _security(operation.access),
+        ACCESS_EXTENSION: operation.access.value,
     }
     if operation.bodies:
         document["requestBody"] = {
@@ -151,8 +162,8 @@ def _path_parameters(path: str) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": PATH_PARAMETERS[name],
-            "schema": {"type": "string"},
+            "description": PATH_PARAMETERS[name][0],
+            "schema": {"type": "string", "pattern": PATH_PARAMETERS[name][1]},
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
@@ -169,15 +180,16 @@ def _responses(operation: Operation, schemas: _Schemas) -> Mapping[str, Json]:
     for status in sorted(_problem_statuses(operation)):
         responses[str(status)] = {
             "description": PROBLEMS[status],
+            "headers": PROBLEM_HEADERS.get(status, {}),
             "content": {CONTENT_TYPE: {"schema": schemas.of(ProblemDocument)}},
         }
     return responses
 
 
 def _problem_statuses(operation: Operation) -> set[int]:
-    statuses = {401, 422, *operation.problems}
+    statuses = {422, *operation.problems}
     if operation.access is not Access.PROBE:
-        statuses.add(429)
+        statuses |= {401, 429, 503}  # 503: an answer that took too long
     if operation.access in (Access.TOKEN, Access.REGULATOR):
         statuses.add(403)
     return statuses
@@ -196,7 +208,40 @@ def _contents(contents: Iterable[Content], schemas: _Schemas) -> Json:
 
 
 def _media_type(content: Content, schemas: _Schemas) -> Json:
+    if content.media_type == EVENT_STREAM:
+        return {"schema": _event(content, schemas)}
     if content.document is not None:
         return {"schema": schemas.of(content.document)}
     # Raw bytes have no JSON schema; OpenAPI 3.1 says so by giving none but their meaning.
     return {"schema": {"contentMediaType": content.media_type, "description": content.description}}
+
+
+def _event(content: Content, schemas: _Schemas) -> Json:
+    """Return the schema of one Server-Sent Event, as OpenAPI 3.2 describes them.
+
+    OpenAPI 3.1 has no words for streams; tools take the schema for that of each event.
+    """
+    return {
+        "type": "object",
+        "description": content.description,
+        "properties": {
+            "event": {"type": "string"},
+            "id": {"type": "string"},
+            "retry": {"type": "integer"},
+            "data": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": schemas.of(content.document),
+            },
+        },
+        "required": ["event", "id", "data"],
+    }
+
+
+def _without_null(field: Json) -> Json:
+    """Return the schema of a query parameter that may be left out: it is never null on the wire."""
+    given = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(given) != 1:
+        return field
+    rest = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
+    return {**given[0], **rest}

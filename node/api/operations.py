@@ -25,15 +25,17 @@ from node.api.rate import RateLimiter
 from node.storage.view import ChainView
 
 JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
 
 Query = TypeVar("Query", bound=BaseModel)
 
 
 class Access(StrEnum):
-    """Who may call an operation; a token that is sent is checked on every one."""
+    """Who may call an operation; a token that is sent must hold, except for probes."""
 
     PROBE = "probe"
-    """Everyone, at any rate: health checks and metrics."""
+    """Everyone, at any rate: health checks and metrics. An ``Authorization`` header is not looked
+    at: a probe behind a proxy that adds one, or whose token ended, must not report a dead node."""
     OPEN = "open"
     """Everyone; a token may show more."""
     TOKEN = "token"  # noqa: S105 - names the kind of access, and is no token
@@ -147,8 +149,8 @@ class Server:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             call = Call(request=request, backend=self.backend, authority=self.authority)
-            call.principal = self._authenticate(call)
             if operation.access is not Access.PROBE:
+                call.principal = self._authenticate(call)
                 self.limiter.take(_client(call))
             _require_access(operation.access, call.principal)
             if operation.guard is not None:

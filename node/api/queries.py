@@ -34,6 +34,12 @@ _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 
+HASH_PATTERN: Final = f"^[0-9a-f]{{{HASH_CHARACTERS}}}$"
+BLOCK_PATTERN: Final = f"^(head|finalized|[0-9]{{1,16}}|[0-9a-f]{{{HASH_CHARACTERS}}})$"
+ACCOUNT_PATTERN: Final = "^(sun1[02-9ac-hj-np-z]{38}|SUN1[02-9AC-HJ-NP-Z]{38})$"
+"""Bech32m, all small or all capital; the checksum is beyond a pattern."""
+ASSET_PATTERN: Final = f"^[A-Z][A-Z0-9]{{0,{limits.ASSET_CODE_BYTES_MAX - 1}}}$"
+
 POSITION_INDEX_LIMIT: Final = 2**32
 """A place within a block has 4 bytes."""
 
@@ -66,15 +72,21 @@ def _asset(value: object) -> AssetCode:
         raise ValueError(error.detail) from None
 
 
-Height = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=HEIGHT_MAX)]
-Amount = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=limits.AMOUNT_MAX)]
-Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=PAGE_ITEMS_MAX)]
+# A bound stands before the validator that wraps it: behind it pydantic checks it all the same, but
+# writes "ge" and "le" into the schema, which mean nothing there.
+Height = Annotated[int, Field(ge=0, le=HEIGHT_MAX), BeforeValidator(_digits)]
+Amount = Annotated[int, Field(ge=0, le=limits.AMOUNT_MAX), BeforeValidator(_digits)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_ITEMS_MAX), BeforeValidator(_digits)]
 Cursor = Annotated[str, Field(max_length=200)]
 AccountText = Annotated[
-    AccountId, PlainValidator(_account), WithJsonSchema({"type": "string", "pattern": "^sun1"})
+    AccountId,
+    PlainValidator(_account),
+    WithJsonSchema({"type": "string", "pattern": ACCOUNT_PATTERN}),
 ]
 AssetText = Annotated[
-    AssetCode, PlainValidator(_asset), WithJsonSchema({"type": "string", "pattern": "^[A-Z]"})
+    AssetCode,
+    PlainValidator(_asset),
+    WithJsonSchema({"type": "string", "pattern": ASSET_PATTERN}),
 ]
 Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 """RFC 3339, with its zone."""

@@ -17,7 +17,12 @@ from aiohttp import hdrs, web
 
 from consensus.votes import Checkpoint
 from ledger.blocks import Block
-from node.api.documents import AuditBlockDocument, AuditEventDocument
+from node.api.documents import (
+    AuditBlockDocument,
+    AuditBlockLineDocument,
+    AuditEventDocument,
+    CheckpointDocument,
+)
 from node.api.json_text import write_json
 from node.api.limits import (
     STREAM_COMMENT_SECONDS,
@@ -25,7 +30,7 @@ from node.api.limits import (
     STREAM_RETRY_MILLISECONDS,
     STREAM_WRITE_SECONDS_MAX,
 )
-from node.api.operations import Access, Answer, Call, Content, Operation
+from node.api.operations import EVENT_STREAM, Access, Answer, Call, Content, Operation
 from node.api.problems import Problem, unavailable
 from node.api.queries import StreamQuery, parse_event_id
 from node.api.views import audit_block_document
@@ -38,7 +43,6 @@ from node.stream import (
     TooManyConsumers,
 )
 
-EVENT_STREAM: Final = "text/event-stream"
 NDJSON: Final = "application/x-ndjson"
 LAST_EVENT_ID: Final = "Last-Event-ID"
 
@@ -268,11 +272,14 @@ OPERATION: Final = Operation(
                 "``height:hash``, and ``Last-Event-ID`` beats ``from``."
             ),
             contents=(
-                Content(media_type=EVENT_STREAM, document=AuditBlockDocument),
-                Content(media_type=NDJSON, document=AuditBlockDocument | AuditEventDocument),
+                Content(
+                    media_type=EVENT_STREAM,
+                    document=AuditBlockDocument | CheckpointDocument,
+                    description="A block; of ``retract`` and ``reset`` height and hash.",
+                ),
+                Content(media_type=NDJSON, document=AuditBlockLineDocument | AuditEventDocument),
             ),
         )
     },
-    problems=(503,),
     is_stream=True,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from ledger.addresses import encode_account_id
 from ledger.limits import LANES
@@ -199,6 +200,40 @@ async def test_many_operators_of_one_account_lose_nothing(net: Devnet, api: Api)
     after = await api.account("treasury")
     spent = [int(one["balances"][0]["posted"]) for one in (before, after)]
     assert spent[0] - spent[1] == PAYMENTS
+
+
+async def test_what_is_no_http_is_refused_like_all_else(net: Devnet) -> None:
+    """Bytes of another protocol and an endless header get a problem document, and the end."""
+    url = URL(net.node("bank1")["api"])
+    for request in (b"\x16\x03\x01 hello\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request)
+        async with asyncio.timeout(HANG_S):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert b" 400 Bad Request\r\n" in head
+        assert b"Content-Type: application/problem+json" in head
+        assert json.loads(body)["code"] == "malformed_http"
+
+
+async def test_an_accounts_proof_holds_until_it_is_touched(
+    net: Devnet, api: Api, tmp_path: Path
+) -> None:
+    """Its balance is proved offline; more of it than there is is not."""
+    path = f"/v1/accounts/{encode_account_id(net.account('bob'))}"
+    status, bundle = await api.get("bank2", f"{path}/proof", reader="bob")
+    assert status == 200, bundle
+    file = tmp_path / "account.json"
+    file.write_text(json.dumps(bundle))
+    verified = net.sunlit("audit", "verify", str(file), "--json")
+    assert (verified.status, verified.document["verified"]) == (0, True), verified.stderr
+    assert int(verified.document["balances"]["CNY"]) > 0
+    last = next(entry for entry in bundle["entries"] if entry.get("value"))
+    last["value"] = last["value"][:-2] + f"{int(last['value'][-2:], 16) ^ 1:02x}"
+    file.write_text(json.dumps(bundle))
+    refused = net.sunlit("audit", "verify", str(file), "--json")
+    assert (refused.status, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("error[")
 
 
 # --- the network -------------------------------------------------------------------------------

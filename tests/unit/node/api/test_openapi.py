@@ -90,6 +90,34 @@ async def test_blocks_of_the_stream_are_as_described(
         _check(document, schema, block)
 
 
+async def test_lines_of_the_stream_are_as_described(
+    node: ServedNode, client: Client, document: Json
+) -> None:
+    """Each line of the other form fits the schema of its media type."""
+    headers = bearer(node.officer_token("regulator")) | {"Accept": "application/x-ndjson"}
+    response = await client.get("/v1/audit/blocks", headers=headers)
+    operation = document["paths"]["/v1/audit/blocks"]["get"]
+    schema = operation["responses"]["200"]["content"]["application/x-ndjson"]["schema"]
+    lines = (await response.text()).splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        _check(document, schema, json.loads(line))
+
+
+def test_parameters_say_their_bounds(document: Json) -> None:
+    """A client's generator sees what is refused: bounds and patterns; nothing is ever null."""
+    schemas = [
+        parameter["schema"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        for parameter in operation["parameters"]
+    ]
+    numbers = [schema for schema in schemas if schema.get("type") == "integer"]
+    assert len(numbers) > 8
+    assert all({"minimum", "maximum"} <= set(schema) for schema in numbers)
+    assert "null" not in json.dumps(schemas)
+
+
 async def test_the_page_needs_no_other_host(client: Client) -> None:
     """The page's files all come from this node, and its policy allows no other."""
     response = await client.get("/docs")

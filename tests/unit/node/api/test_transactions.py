@@ -168,7 +168,31 @@ async def test_malformed_batches(client: Client, value: codec.Value) -> None:
     """A batch is an array of one or more byte strings."""
     body = codec.encode(value)
     response = await client.post("/v1/transactions/batch", data=body, headers=MSGPACK)
-    await problem(response, 422)
+    has_elements = type(value) is tuple and len(value) > 0
+    found = await problem(response, 422 if has_elements else 400)
+    assert [fault["pointer"] for fault in found["errors"]] == ["/0"] * has_elements
+
+
+@pytest.mark.parametrize("path", ["/v1/transactions", "/v1/transactions/batch"])
+async def test_bytes_that_are_no_messagepack(client: Client, path: str) -> None:
+    """One transaction or several: what cannot be decoded is 400, and the code says why."""
+    response = await client.post(path, data=b"\xc1", headers=MSGPACK)
+    assert (await problem(response, 400))["code"] == "malformed"
+
+
+@pytest.mark.parametrize("text", ["", "0", "zz", "0a 0b", "0a\n"])
+async def test_a_transaction_that_is_not_hex(client: Client, text: str) -> None:
+    """Hex is pairs of hexadecimal digits and nothing between them."""
+    response = await client.post("/v1/transactions", json={"transaction": text})
+    found = await problem(response, 422)
+    assert [fault["pointer"] for fault in found["errors"]] == ["/transaction"]
+
+
+async def test_batch_is_no_txid(client: Client) -> None:
+    """A path with methods of its own does not answer as another's parameter."""
+    response = await client.get("/v1/transactions/batch")
+    assert (await problem(response, 405))["code"] == "method_not_allowed"
+    assert response.headers["Allow"] == "POST"
 
 
 async def test_statuses_follow_the_chain(node: ServedNode, client: Client) -> None:

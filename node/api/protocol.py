@@ -1,0 +1,41 @@
+"""The server's side of one connection: what is no HTTP is refused in the same shape as all else.
+
+A request that the parser gives up on (bytes of another protocol, a header that is too long) never
+reaches the application, and aiohttp answers it with plain text.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from node.api.problems import Problem, internal_problem
+
+
+class ProblemProtocol(web.RequestHandler):
+    """aiohttp's connection, with problem documents for what is no request."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the last answer of a connection whose request could not be read or answered.
+
+        Raises:
+            ConnectionError: a part of another answer has left already.
+        """
+        super().handle_error(request, status, exc, message)  # logs, and raises
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            problem = internal_problem()
+        else:
+            detail = "The bytes are no HTTP request, or a line or a header of it is too long."
+            problem = Problem(status, "malformed_http", detail)
+        response = problem.response()
+        response.force_close()
+        return response
