@@ -18,19 +18,19 @@ from ledger.transactions import SignedTransaction, decode_transaction
 from ledger.transition import signature_items
 from node.core import limits
 from node.core.chain import Chain
+from node.core.displaced import Displacement
 from node.core.effects import (
     Effect,
     LogTransactions,
     Note,
     Reply,
-    Retirement,
     SubmissionOutcome,
     TransactionStatus,
     VerifySignatures,
 )
 from node.core.mempool import Mempool
 from node.core.peers import Peer, PeerMisbehaved, Peers
-from node.core.pooled import PooledTransaction
+from node.core.pooled import PooledTransaction, lanes_of
 from node.core.ports import Environment
 from node.core.relay import Relay
 from node.core.sealing import Sealing
@@ -265,28 +265,42 @@ class Admission:
         self._sealing.offer(pooled)
         self._relay.announce(pooled.transaction.txid, source=source)
 
-    def readmit(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
-        """Put back transactions of disconnected blocks, or of the log at start, if still valid.
+    def readmit(self, transactions: Iterable[SignedTransaction]) -> list[Displacement]:
+        """Put back what left the mempool, or was in the log at start, if the head allows it.
 
         Each was accepted once, so no limit turns it away, and none may vanish in silence: those
         that the state no longer allows are returned with the reason.
         """
         height = self._chain.head.height + 1
-        retired = []
+        displaced = []
         for transaction in transactions:
             if transaction.txid in self._mempool:
                 continue
             try:
                 pooled = self._mempool.recheck(transaction, self._chain, height=height)
             except InvalidTransaction as error:
-                retired.append(_retirement(transaction.txid, error))
+                displaced.append(self._displacement(transaction, error))
                 continue
             self._admit(pooled, source=None)
-        return retired
+        return displaced
+
+    def _displacement(
+        self, transaction: SignedTransaction, error: InvalidTransaction
+    ) -> Displacement:
+        is_expired = error.code == "expired"
+        is_by_rival = error.code == "sequence_conflict" and all(
+            actor.sequence >= expected for _, actor, expected in lanes_of(transaction, self._chain)
+        )
+        return Displacement(
+            transaction=transaction,
+            status=TransactionStatus.EXPIRED if is_expired else TransactionStatus.REJECTED,
+            code=error.code,
+            is_by_rival=is_by_rival,
+        )
 
     def status(self, txid: TxId) -> SubmissionOutcome | None:
         """Return where a known transaction stands, or None for an unknown one."""
-        if txid in self._mempool:
+        if txid in self._mempool or txid in self._mempool.displaced:
             return SubmissionOutcome(txid=txid, status=TransactionStatus.PENDING)
         location = self._store.location(txid)
         if location is not None:
@@ -311,9 +325,3 @@ class Admission:
 def refusal(txid: TxId | None, error: LedgerError) -> SubmissionOutcome:
     """Return the outcome of a refused transaction."""
     return SubmissionOutcome(txid=txid, status=None, code=error.code, detail=error.detail)
-
-
-def _retirement(txid: TxId, error: InvalidTransaction) -> Retirement:
-    is_expired = error.code == "expired"
-    status = TransactionStatus.EXPIRED if is_expired else TransactionStatus.REJECTED
-    return Retirement(txid=txid, status=status, code=error.code)

@@ -15,7 +15,7 @@ from ledger.errors import DecodeError, LedgerError
 from ledger.transactions import SignedTransaction, decode_transaction
 from node.core.admission import Admission
 from node.core.chain import Chain, CoreFault
-from node.core.effects import Effect, Halt, NodeStatus, Note, PublishStatus, RetireTransactions
+from node.core.effects import Effect, Halt, NodeStatus, Note, PublishStatus
 from node.core.events import (
     Event,
     FrameReceived,
@@ -50,7 +50,7 @@ class Engine:
         self.peers = Peers()
         self.mempool = Mempool(environment.rules.genesis_hash)
         tally = FinalityTally(environment.rules, recovered.root.checkpoint)
-        tally.restore(recovered.certificates, recovered.votes)
+        tally.restore(recovered.certificates)
         verdicts = VerdictCache()
         self.finality = Finality(environment, tally, self.chain, self.peers)
         self.finality.restore_evidence(recovered.evidence)
@@ -96,10 +96,9 @@ class Engine:
 
     def _start(self, now: Now) -> Iterable[Effect]:
         yield from self._watch_clocks(now)
-        retired = self._admission.readmit(_waiting(self._logged, self.environment))
+        displaced = self._admission.readmit(_waiting(self._logged, self.environment))
+        self.mempool.displaced.add(displaced, self.chain.head.checkpoint)
         self._logged = ()
-        if retired:
-            yield RetireTransactions(retired=tuple(retired))
         yield from self._progress.advance(now)
         yield from self._sealing.renew(now)
 

@@ -28,7 +28,8 @@ from ledger.state import (
 from ledger.transactions import Actor, SignedTransaction
 from ledger.transition import validate_effect, validate_window
 from node.core import limits
-from node.core.effects import Retirement, TransactionStatus
+from node.core.displaced import Displaced, Displacement
+from node.core.effects import TransactionStatus
 from node.core.pooled import Lane, PooledTransaction, lanes_of, pool
 
 EXPIRY_SLACK = 1_024
@@ -56,6 +57,8 @@ class Mempool:
         self._actor_counts: dict[bytes | str, int] = {}
         self._expiry: list[tuple[int, TxId]] = []
         self.bytes_total = 0
+        self.displaced = Displaced()
+        """What left at a head that is not final yet."""
 
     def __len__(self) -> int:
         return len(self._pooled)
@@ -113,7 +116,7 @@ class Mempool:
         it, and the reason.
         """
         transaction, flows = pooled.transaction, self._flows
-        if self.bytes_total + len(transaction.raw) > self._bytes_max:
+        if self._bytes_kept + len(transaction.raw) > self._bytes_max:
             return False
         for actor in transaction.body.actors:
             if self._actor_counts.get(actor.id, 0) >= limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX:
@@ -147,8 +150,12 @@ class Mempool:
         validate_effect(_PoolView(view, self._flows), transaction, height=height)
         return pool(transaction, lanes, view)
 
+    @property
+    def _bytes_kept(self) -> int:
+        return self.bytes_total + self.displaced.bytes_total
+
     def _require_room(self, transaction: SignedTransaction) -> None:
-        if self.bytes_total + len(transaction.raw) > self._bytes_max:
+        if self._bytes_kept + len(transaction.raw) > self._bytes_max:
             raise InvalidTransaction("mempool_full", f"{self._bytes_max} bytes are waiting already")
         for actor in transaction.body.actors:
             if self._actor_counts.get(actor.id, 0) >= limits.MEMPOOL_ACCOUNT_TRANSACTIONS_MAX:
@@ -212,23 +219,19 @@ class Mempool:
 
     # --- the chain moves ---------------------------------------------------------------------
 
-    def connect(self, transactions: Iterable[SignedTransaction]) -> list[Retirement]:
+    def connect(self, transactions: Iterable[SignedTransaction]) -> list[Displacement]:
         """Drop a block's transactions; return those whose sequence it gave to another."""
         rejected = []
         for transaction in transactions:
             self.remove(transaction.txid)
+            self.displaced.discard(transaction.txid)
             for actor in transaction.body.actors:
                 rival = self._lanes.get(sequence_key(actor), {}).get(actor.sequence)
                 if rival is not None:
-                    self.remove(rival)
-                    rejected.append(
-                        Retirement(
-                            txid=rival, status=TransactionStatus.REJECTED, code="sequence_conflict"
-                        )
-                    )
+                    rejected.append(self._displace(rival, "sequence_conflict"))
         return rejected
 
-    def drop_unfunded(self, state: Mapping[StateKey, Record | None]) -> list[Retirement]:
+    def drop_unfunded(self, state: Mapping[StateKey, Record | None]) -> list[Displacement]:
         """Drop what the balances that a block changed no longer cover, newest first.
 
         Two payments of the same money can be accepted by two nodes; when one is in a block, the
@@ -244,15 +247,10 @@ class Mempool:
                     for txid, pooled in reversed(self._pooled.items())
                     if any(at == key and change < 0 for at, change in pooled.flows)
                 )
-                self.remove(newest)
-                rejected.append(
-                    Retirement(
-                        txid=newest, status=TransactionStatus.REJECTED, code="insufficient_funds"
-                    )
-                )
+                rejected.append(self._displace(newest, "insufficient_funds"))
         return rejected
 
-    def drop_barred(self, state: Mapping[StateKey, Record | None]) -> list[Retirement]:
+    def drop_barred(self, state: Mapping[StateKey, Record | None]) -> list[Displacement]:
         """Drop what the accounts that a block changed no longer allow.
 
         These are debits of accounts that were frozen, and measures that have nothing to change any
@@ -268,12 +266,7 @@ class Mempool:
                 barred |= dict.fromkeys(self._debits_of(AccountId(key[len(ACCOUNT) :])), code)
         if changed:
             barred |= self._void_measures(changed)
-        for txid in barred:
-            self.remove(txid)
-        return [
-            Retirement(txid=txid, status=TransactionStatus.REJECTED, code=code)
-            for txid, code in barred.items()
-        ]
+        return [self._displace(txid, code) for txid, code in barred.items()]
 
     def _debits_of(self, account: AccountId) -> list[TxId]:
         """Return what waits in an account's lanes: an account acts where it is debited."""
@@ -293,16 +286,22 @@ class Mempool:
                 void[txid] = error.code
         return void
 
-    def expire(self, height: int) -> list[Retirement]:
+    def expire(self, height: int) -> list[Displacement]:
         """Drop transactions that no block from ``height`` on may hold."""
         expired = []
         while self._expiry and self._expiry[0][0] < height:
             _, txid = heapq.heappop(self._expiry)
-            if self.remove(txid) is not None:
-                expired.append(
-                    Retirement(txid=txid, status=TransactionStatus.EXPIRED, code="expired")
-                )
+            if txid in self._pooled:
+                expired.append(self._displace(txid, "expired", TransactionStatus.EXPIRED))
         return expired
+
+    def _displace(
+        self, txid: TxId, code: str, status: TransactionStatus = TransactionStatus.REJECTED
+    ) -> Displacement:
+        """Drop a transaction that is here, and say why."""
+        transaction = self._pooled[txid].transaction
+        self.remove(txid)
+        return Displacement(transaction=transaction, status=status, code=code)
 
     def fair_order(self) -> Iterator[PooledTransaction]:
         """Yield all, one of each member in turn, each member's in order of arrival."""

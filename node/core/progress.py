@@ -16,6 +16,7 @@ from node.core.admission import Admission
 from node.core.chain import Chain, ChainMove
 from node.core.effects import (
     Effect,
+    LogTransactions,
     Note,
     Retirement,
     RetireTransactions,
@@ -129,21 +130,24 @@ class Progress:
         yield commit
         for certificate in move.certificates:
             self._tally.add_certificate(certificate)
-        rejected = [
-            retirement
+        displaced = [
+            displacement
             for connected in commit.connected
-            for retirement in self._mempool.connect(connected.block.transactions)
+            for displacement in self._mempool.connect(connected.block.transactions)
         ]
-        rejected += self._mempool.expire(commit.head.height + 1)
-        rejected += self._readmit(move)
-        rejected += self._mempool.drop_unfunded(commit.state)
-        rejected += self._mempool.drop_barred(commit.state)
-        if rejected:
-            yield RetireTransactions(retired=tuple(rejected))
+        displaced += self._mempool.expire(commit.head.height + 1)
+        returned = self._returned(move)
+        if returned:
+            # Some came in a block alone: whoever saw them in it must find them still.
+            yield LogTransactions(transactions=tuple(returned))
+        displaced += self._admission.readmit(returned)
+        displaced += self._mempool.drop_unfunded(commit.state)
+        displaced += self._mempool.drop_barred(commit.state)
+        self._mempool.displaced.add(displaced, commit.head)
         yield self._note(move)
 
-    def _readmit(self, move: ChainMove) -> list[Retirement]:
-        """Give disconnected transactions another chance; return those that have none."""
+    def _returned(self, move: ChainMove) -> list[SignedTransaction]:
+        """Return what disconnected blocks held or displaced, and the new blocks do not hold."""
         commit = move.commit
         again = {t.txid for c in commit.connected for t in c.block.transactions}
         returned: list[SignedTransaction] = [
@@ -152,7 +156,7 @@ class Progress:
             for transaction in block.transactions
             if transaction.txid not in again
         ]
-        return self._admission.readmit(returned)
+        return returned + self._mempool.displaced.take_back({b.hash for b in commit.disconnected})
 
     def _note(self, move: ChainMove) -> Note:
         header = self._chain.head.sealed.header
@@ -184,9 +188,20 @@ class Progress:
         yield StoreFinality(
             root=root, certificate=certificate, finalized=finalized, dropped=dropped
         )
-        if included:
-            yield RetireTransactions(included=included)
+        retired = tuple(self._settle(root.height))
+        if included or retired:
+            yield RetireTransactions(included=included, retired=retired)
         yield Note(name="finalized", fields={"height": root.height, "transactions": len(included)})
+
+    def _settle(self, final_height: int) -> Iterable[Retirement]:
+        """Yield what a final block displaced for good; try again what only a rival kept out."""
+        displaced = self._mempool.displaced
+        settled = displaced.settle(final_height)
+        again = [d.transaction for d in settled if d.is_by_rival]
+        displaced.add(self._admission.readmit(again), self._chain.head.checkpoint)
+        for displacement in settled:
+            if not displacement.is_by_rival:
+                yield displacement.retirement()
 
     def _transactions(self, node: BlockNode) -> tuple[SignedTransaction, ...]:
         block = self._chain.body(node.hash)

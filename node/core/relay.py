@@ -95,6 +95,7 @@ class Relay:
     def _is_known(self, txid: TxId) -> bool:
         return (
             txid in self._mempool
+            or txid in self._mempool.displaced
             or txid in self._asked
             or txid in self._in_check
             or self._store.location(txid) is not None

@@ -19,6 +19,7 @@ from node.core.effects import (
     Note,
     RecordVote,
     Reply,
+    RetireTransactions,
     Send,
     StopVoting,
     StoreFinality,
@@ -29,6 +30,10 @@ from tests.simulation.machine import Machine
 
 FRAME_BYTES_MAX = 5 * 1024 * 1024
 ACCEPTED = {TransactionStatus.PENDING, TransactionStatus.INCLUDED, TransactionStatus.FINAL}
+
+
+NEVER_IN_A_BLOCK = {"expired", "sequence_conflict"}
+"""Codes that leave a transaction no chance on the chain that is final."""
 
 
 class InvariantBroken(Exception):
@@ -44,6 +49,8 @@ class Invariants:
 
     def __init__(self, honest: Collection[MemberId]) -> None:
         self.final: dict[int, BlockHash] = {}
+        self.decided: dict[TxId, str] = {}
+        """Transactions that a node called expired, or beaten to their sequence, with the code."""
         self.acknowledged: dict[TxId, MemberId] = {}
         self.evidence_found = 0
         self.clock_alerts = 0
@@ -83,6 +90,12 @@ class Invariants:
                 f"height {height}: {machine.member} finalized {block_hash.hex()[:12]}, "
                 f"another node {known.hex()[:12]}",
             )
+
+    def _retire(self, machine: Machine, effect: RetireTransactions) -> None:
+        """Note what is told to be in no block, ever: by its window or its sequence."""
+        for retirement in effect.retired:
+            if retirement.code in NEVER_IN_A_BLOCK:
+                self.decided.setdefault(retirement.txid, f"{machine.member}: {retirement.code}")
 
     def _vote(self, machine: Machine, record: RecordVote) -> None:
         """No honest node releases two votes that convict it."""
@@ -172,6 +185,7 @@ def _require_conservation(machine: Machine, delta: Delta) -> None:
 _CHECKS: dict[type, Callable[..., None]] = {
     CommitChain: Invariants._commit,
     StoreFinality: Invariants._finality,
+    RetireTransactions: Invariants._retire,
     RecordVote: Invariants._vote,
     Send: Invariants._send,
     Disconnect: Invariants._disconnect,

@@ -47,8 +47,9 @@ def unsettled(machines: Sequence[Machine], healed_height: int) -> str:
         final = engine.finality.tally.final.height
         if final < healed_height:
             return f"{machine.member} has block {final} final, of {healed_height}"
-        if len(engine.mempool):
-            return f"{machine.member} has {len(engine.mempool)} transactions waiting"
+        waiting = len(engine.mempool) + len(engine.mempool.displaced)
+        if waiting:
+            return f"{machine.member} has {waiting} transactions waiting"
         proved, head = engine.chain.head.proved.final, engine.chain.head.height
         if head - proved > 2 * FINALITY_LAG_LIVE_MAX:
             return f"{machine.member}'s chain proves block {proved} final, its head is {head}"
@@ -65,6 +66,9 @@ def check_settlement(machines: Sequence[Machine], invariants: Invariants) -> Non
         _check_state(machine)
     for txid in invariants.acknowledged:
         _check_promise(txid, machines, invariants)
+    for txid, told in invariants.decided.items():
+        if any(machine.store.location(txid) is not None for machine in machines):
+            raise InvariantBroken("taken_back", f"{txid.hex()[:12]} is in a block; {told}")
 
 
 def _check_state(machine: Machine) -> None:

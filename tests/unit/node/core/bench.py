@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from consensus.headers import ChainRules
@@ -302,6 +303,16 @@ class Bench:
         """Let members say that they heard no vote of ours."""
         for member in members:
             self.receive(member, MemberVotes(member=self.member, votes=()))
+
+    def finalize(self, member: str, *blocks: Made) -> list[Effect]:
+        """Let a member prove a row from a justified block on justified, and final but its last."""
+        head = self.engine.chain.head.sealed
+        effects: list[Effect] = []
+        for source, target in pairwise(blocks):
+            certificate = self.chain.certificate(source.sealed, target.sealed).encode()
+            effects += self.receive(member, Tip(head=head, justified=certificate, final=b""))
+        self.effects = effects
+        return effects
 
     def votes(self, source: Made, target: Made, *members: str) -> tuple[SignedVote, ...]:
         """Return the votes of members for a link."""

@@ -96,6 +96,11 @@ def test_threat_19_one_of_two_wins_the_same_everywhere() -> None:
         assert node.engine.chain.head.hash == block.hash
         assert len(node.engine.mempool) == 0
     (outcome,) = other.submit(yours)
+    assert outcome.status is TransactionStatus.PENDING
+    child = one.block(block)
+    other.deliver("bank3", child)
+    other.finalize("bank3", one.genesis, block, child)
+    (outcome,) = other.submit(yours)
     assert (outcome.status, outcome.code) == (TransactionStatus.REJECTED, "sequence_conflict")
 
 
@@ -257,9 +262,12 @@ def test_a_peers_transaction_that_our_state_refuses_costs_nothing(bench: Bench) 
 
 
 def test_expiry_is_told(bench: Bench) -> None:
-    """A transaction that no block took in time is answered as expired from then on."""
+    """A transaction that no block took in time is expired once the block after it is final."""
     bench.submit(pay(bench, valid_until=1))
-    bench.deliver("bank2", bench.block(bench.genesis))
+    blocks = bench.row(bench.genesis, 2)
+    bench.deliver("bank2", *blocks)
+    assert not bench.wanted(RetireTransactions)
+    bench.finalize("bank2", bench.genesis, *blocks)
     (retired,) = bench.wanted(RetireTransactions)
     assert [r.status for r in retired.retired] == [TransactionStatus.EXPIRED]
     (outcome,) = bench.submit(pay(bench, valid_until=1))
@@ -267,11 +275,16 @@ def test_expiry_is_told(bench: Bench) -> None:
 
 
 def test_what_the_log_holds_and_no_block_may_is_retired_at_start(bench: Bench) -> None:
-    """A logged transaction that the state no longer allows does not vanish in silence."""
+    """What the state no longer allows does not vanish in silence when the node starts."""
     poor = pay(bench, amount=10**17)
     bench.store.apply([LogTransactions(transactions=(poor, pay(bench)))])
     restarted = Bench(bench.network, store=bench.store)
     assert list(restarted.engine.mempool) == [pay(bench).txid]
+    assert restarted.submit(poor)[0].status is TransactionStatus.PENDING
+    blocks = restarted.row(restarted.genesis, 2)
+    restarted.connect("bank2")
+    restarted.deliver("bank2", *blocks)
+    restarted.finalize("bank2", restarted.genesis, *blocks)
     retirement = bench.store.retirement(poor.txid)
     assert retirement is not None
     assert retirement.code == "insufficient_funds"

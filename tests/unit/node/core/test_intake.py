@@ -208,12 +208,15 @@ def test_a_disconnected_transaction_waits_again_however_full_the_mempool_is(
 
 
 def test_a_disconnected_transaction_without_a_chance_is_retired(bench: Bench) -> None:
-    """If the new branch used its sequence otherwise, the store keeps the reason."""
+    """If the new branch used its sequence otherwise and is final, the store keeps the reason."""
     old = bench.block(bench.genesis, pay(bench))
     bench.deliver("bank2", old)
     rival = bench.block(bench.genesis, pay(bench, nonce=1))
-    bench.deliver("bank3", rival, bench.block(rival))
-    assert bench.engine.chain.head.height == 2
+    blocks = [rival, *bench.row(rival, 2)]
+    bench.deliver("bank3", *blocks)
+    assert bench.engine.chain.head.height == 3
+    assert bench.store.retirement(pay(bench).txid) is None
+    bench.finalize("bank3", bench.genesis, *blocks)
     retirement = bench.store.retirement(pay(bench).txid)
     assert retirement is not None
     assert retirement.code == "sequence_conflict"
