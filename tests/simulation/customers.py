@@ -1,12 +1,17 @@
-"""The customers: transfers to whichever node, most of them in order, some wrong in every way."""
+"""The customers: transfers to whichever node, most of them in order, some wrong in every way.
+
+The regulator is among them: it freezes an account now and then and unfreezes it again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
 
-from ledger.state import next_sequence
+from ledger.identity import AccountStatus
+from ledger.state import account_of, next_sequence
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
+from tests.factories import REGULATOR
 from tests.factories import Network as Register
 from tests.simulation.machine import Machine
 
@@ -96,6 +101,26 @@ class Customers:
         """Send bytes that mean nothing."""
         return (self._random.randbytes(self._random.randrange(200)),)
 
+    def _measure(self, machine: Machine) -> tuple[bytes, ...]:
+        """Freeze an account, or unfreeze one that is frozen, with whatever sequence looks next."""
+        if machine.engine is None:
+            return ()
+        chain = machine.engine.chain
+        frozen = [
+            name
+            for name, holder in self._register.holders.items()
+            if (record := account_of(chain, holder.id)) and record.status is AccountStatus.FROZEN
+        ]
+        make = self._register.unfreeze if frozen else self._register.freeze
+        measure = make(
+            self._random.choice(frozen or self._names),
+            sequence=next_sequence(chain, Actor(REGULATOR, 0, 0)),
+            valid_from=chain.head.height,
+            valid_until=chain.head.height + self._random.randrange(*VALIDITY_BLOCKS),
+            nonce=self._random.randbytes(NONCE_BYTES),
+        )
+        return (measure.raw,)
+
     # --- how they do it ----------------------------------------------------------------------
 
     def _payer(self, machine: Machine) -> tuple[str, int]:
@@ -145,5 +170,6 @@ _DEEDS: tuple[Callable[[Customers, Machine], tuple[bytes, ...]], ...] = (
     Customers._forge,
     Customers._repeat,
     Customers._scribble,
+    Customers._measure,
 )
-_WEIGHTS = (70, 4, 6, 5, 4, 3, 5, 3)
+_WEIGHTS = (70, 4, 6, 5, 4, 3, 5, 3, 4)
