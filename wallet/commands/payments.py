@@ -32,6 +32,20 @@ def following_options(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
+def supply_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command what creates or destroys supply: amount, asset, officers, reference."""
+    for option in (
+        click.option("--reference", default="", help="Text for people, at most 140 bytes."),
+        click.option(
+            "--as", "officers", metavar="NAME", multiple=True, help="Officer of the issuer."
+        ),
+        click.argument("asset"),
+        click.argument("amount"),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.option(
     "--from", "payer", metavar="NAME", required=True, help="Who pays: a key of this home."
@@ -79,10 +93,7 @@ def batch(session: Session, /, **asked: Any) -> None:
 
 @click.command()
 @click.option("--to", "payee", metavar="NAME-OR-ID", required=True, help="Who receives it.")
-@click.argument("amount")
-@click.argument("asset")
-@click.option("--as", "officers", metavar="NAME", multiple=True, help="Officer of the issuer.")
-@click.option("--reference", default="", help="Text for people, at most 140 bytes.")
+@supply_options
 @following_options
 @session_options
 def issue(session: Session, /, **asked: Any) -> None:
@@ -99,10 +110,7 @@ def issue(session: Session, /, **asked: Any) -> None:
 
 @click.command()
 @click.option("--from", "holder", metavar="NAME", required=True, help="Who holds it.")
-@click.argument("amount")
-@click.argument("asset")
-@click.option("--as", "officers", metavar="NAME", multiple=True, help="Officer of the issuer.")
-@click.option("--reference", default="", help="Text for people, at most 140 bytes.")
+@supply_options
 @following_options
 @session_options
 def redeem(session: Session, /, **asked: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,6 +44,48 @@ def test_help_lists_every_group_in_order() -> None:
     result = CliRunner().invoke(main, ["--help"])
     lines = result.stdout.split("Commands:\n")[1].splitlines()
     assert [line.split()[0] for line in lines] == list(GROUPS)
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command below a group with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(main))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_takes_json(words: tuple[str, ...]) -> None:
+    """A program can read what any command says."""
+    flags = {flag for option in COMMANDS[words].params for flag in option.opts}
+    assert "--json" in flags
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_tells_wrong_usage_apart(words: tuple[str, ...]) -> None:
+    """Status 2, nothing on stdout, and a way to help; nothing was begun."""
+    for wrong in (["--no-such-option"], ["surplus"] * 9):
+        result = CliRunner().invoke(main, [*words, *wrong])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"sunlit {' '.join(words)} --help" in result.stderr.replace("main", "sunlit", 1)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_misses_what_it_needs(words: tuple[str, ...]) -> None:
+    """Without a word that it needs a command ends with 2 and names the word."""
+    needed = [option for option in COMMANDS[words].params if option.required]
+    if not needed:
+        return
+    result = CliRunner().invoke(main, list(words))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Missing" in result.stderr
 
 
 @pytest.mark.parametrize("name", GROUPS)
