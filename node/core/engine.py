@@ -50,7 +50,7 @@ class Engine:
         self.peers = Peers()
         self.mempool = Mempool(environment.rules.genesis_hash)
         tally = FinalityTally(environment.rules, recovered.root.checkpoint)
-        tally.restore(recovered.certificates)
+        tally.restore(recovered.certificates, recovered.votes)
         verdicts = VerdictCache()
         self.finality = Finality(environment, tally, self.chain, self.peers)
         self.finality.restore_evidence(recovered.evidence)
