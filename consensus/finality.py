@@ -134,14 +134,17 @@ class FinalityTally:
             raise InvalidProof(
                 "bad_vote_signature", f"{vote.member} did not sign", member=vote.member
             )
+        return self._keep(vote)
+
+    def _keep(self, vote: SignedVote) -> Evidence | None:
+        """Take in a verified vote that is not known yet."""
         if vote.vote.target.height > self.final.height:
             self._count(vote)
         return self._history[vote.member].add(vote)
 
     def _count(self, vote: SignedVote) -> None:
         voters = self._links.setdefault(vote.vote, {})
-        if vote.member not in voters:
-            self._link_counts[vote.member] += 1
+        self._link_counts[vote.member] += 1
         voters[vote.member] = vote.signature
         if self._link_counts[vote.member] > LINKS_PER_MEMBER_MAX:
             self._drop_lowest_link(vote.member)
@@ -259,6 +262,5 @@ class FinalityTally:
                 self._by_height[target.height] = (target.hash, certificate)
             self.add_certificate(certificate)
         for vote in votes:
-            if vote.vote.target.height > self.final.height:
-                self._count(vote)
-            self._history[vote.member].add(vote)
+            if not self.knows(vote):
+                self._keep(vote)

@@ -163,6 +163,20 @@ def test_stored_certificates_restore_the_tally(tallied: Tallied) -> None:
     assert fresh.highest_justified == tallied.tally.highest_justified
 
 
+def test_threat_57_stored_votes_count_again(tallied: Tallied) -> None:
+    """Those of an open link, with one that came since, and each once however it came back."""
+    open_votes = tallied.chain.votes(tallied.blocks[0], tallied.blocks[1], tallied.chain.members)
+    certificate = tallied.chain.certificate(tallied.blocks[1], tallied.blocks[2])
+    fresh = FinalityTally(tallied.chain.rules, tallied.tally.final)
+    fresh.restore([certificate], [*open_votes[:2], *certificate.votes()])
+    assert fresh.advance(tallied.tree).justified == []
+    assert fresh.add(open_votes[2], verify) is None
+    change = fresh.advance(tallied.tree)
+    assert [one.vote.target.height for one in change.justified] == [1, 2]
+    assert change.evidence == []
+    assert len(fresh.votes_of(tallied.chain.members[0])) == 2
+
+
 def test_a_late_fourth_vote_changes_nothing(tallied: Tallied) -> None:
     """Votes beyond the quorum are kept, and neither justify nor finalize again."""
     tallied.link(0, 1)

@@ -14,6 +14,7 @@ from consensus.headers import (
     next_clock_ms,
     validate_header,
     validate_seal,
+    validate_target,
     validate_work,
 )
 from consensus.target import bits_to_target
@@ -24,6 +25,7 @@ from ledger.keys import verify
 from ledger.parameters import Parameters
 from tests.chains import ChainBuilder, make_sealers
 from tests.factories import EASIEST_BITS, REGULATOR, make_network, seal
+from tests.refusals import refuses
 
 HARD_BITS = 0x1F7FFFFF
 Change = Callable[[Header], Header]
@@ -223,3 +225,14 @@ def test_the_gap_is_counted_in_blocks_and_genesis_counts_for_nobody(chain: Chain
     chain.tree([chain.child(chain.genesis, sealer=chain.members[0])])
     assert may_seal(chain.members[0], ())
     assert not may_seal(chain.members[0], (chain.members[1], chain.members[0]))
+
+
+def test_threat_35_a_target_easier_than_the_chains_easiest_is_refused() -> None:
+    """Before its parent is known: a header whose work costs nothing takes no place anywhere."""
+    chain = ChainBuilder()
+    sealed = chain.child(chain.genesis)
+    hard = replace(chain.rules.parameters, easiest_bits=HARD_BITS)
+    assert bits_to_target(sealed.header.bits) > bits_to_target(HARD_BITS)
+    with refuses(InvalidHeader, "wrong_bits"):
+        validate_target(sealed, hard)
+    validate_target(sealed, chain.rules.parameters)
