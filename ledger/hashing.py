@@ -20,18 +20,19 @@ class Tag:
     one whose data begins alike.
     """
 
-    __slots__ = ("_prefix", "name")
+    __slots__ = ("name", "prefix")
 
     def __init__(self, name: str) -> None:
         encoded = name.encode("ascii")
         if not 0 < len(encoded) <= TAG_BYTES_MAX:
             raise ValueError(f"a tag has 1 to {TAG_BYTES_MAX} bytes, not {len(encoded)}")
         self.name = name
-        self._prefix = bytes([len(encoded)]) + encoded
+        self.prefix = bytes([len(encoded)]) + encoded
+        """The frame that is hashed before the data, for loops that hash by the thousand."""
 
     def __call__(self, data: bytes) -> bytes:
         """Return the 32-byte tagged hash of ``data``."""
-        return sha256(self._prefix + data).digest()
+        return sha256(self.prefix + data).digest()
 
 
 TRANSACTION_ID = Tag("sunlit/transaction-id")

@@ -37,12 +37,13 @@ _LANE_BYTES = tuple(bytes([lane]) for lane in range(limits.LANES))
 
 def account_key(account: AccountId) -> StateKey:
     """Return the key of an account's record."""
-    return StateKey(ACCOUNT + account)
+    return ACCOUNT + account  # type: ignore[return-value] # as `balance_key`
 
 
 def balance_key(account: AccountId, asset: AssetCode) -> StateKey:
     """Return the key of an account's posted balance of an asset."""
-    return StateKey(BALANCE + account + asset.encode())
+    # Called twice a leg: a call of StateKey would cost as much as the rest.
+    return BALANCE + account + asset.encode()  # type: ignore[return-value]
 
 
 def member_key(member: MemberId) -> StateKey:
@@ -65,7 +66,7 @@ def sequence_key(actor: Actor) -> StateKey:
     identity = actor.id
     if isinstance(identity, str):
         return StateKey(MEMBER_SEQUENCE + identity.encode())
-    return StateKey(ACCOUNT_SEQUENCE + identity + _LANE_BYTES[actor.lane])
+    return ACCOUNT_SEQUENCE + identity + _LANE_BYTES[actor.lane]  # type: ignore[return-value]
 
 
 def encode_record(record: Record) -> bytes:
@@ -132,37 +133,36 @@ class Delta:
 class Overlay:
     """A writable layer over a view, which must not change meanwhile: what is read is kept."""
 
-    __slots__ = ("_base", "_read", "_written")
+    __slots__ = ("_base", "_now", "_read")
 
     def __init__(self, base: StateView) -> None:
         self._base = base
         self._read: dict[StateKey, Record | None] = {}
-        self._written: dict[StateKey, Record | None] = {}
+        self._now: dict[StateKey, Record | None] = {}
 
     def get(self, key: StateKey) -> Record | None:
         """Return the record under ``key``, written here or below."""
-        if key in self._written:
-            return self._written[key]
-        if key in self._read:
-            return self._read[key]
-        record = self._read[key] = self._base.get(key)
+        if key in self._now:
+            return self._now[key]
+        record = self._now[key] = self._read[key] = self._base.get(key)
         return record
 
     def put(self, key: StateKey, record: Record | None) -> None:
         """Write a record, or its absence."""
-        self._written[key] = record
+        self._now[key] = record
 
     def put_all(self, records: Mapping[StateKey, Record | None]) -> None:
         """Write several records, or their absence."""
-        self._written.update(records)
+        self._now.update(records)
 
     def delta(self) -> Delta:
         """Return what was written, without entries that ended as they were."""
         before: dict[StateKey, Record | None] = {}
         after: dict[StateKey, Record | None] = {}
-        for key, record in self._written.items():
-            below = self._read[key] if key in self._read else self._base.get(key)
-            if below != record:
+        read = self._read
+        for key, record in self._now.items():
+            below = read[key] if key in read else self._base.get(key)
+            if below is not record and below != record:
                 before[key], after[key] = below, record
         return Delta(before=before, after=after)
 

@@ -169,9 +169,11 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
     debtors = {account: _known_account(view, account) for account in debited}
     _require_signers(transaction, [debtor.keys for debtor in debtors.values()])
     _require_debitable(debtors)
+    # The hottest loop of validation: balances are moved as `_move` does it, without the calls.
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
     balances: Writes = {}
+    get = view.get
     for leg in effect.legs:
         debit, credit, asset, amount = leg.debit, leg.credit, leg.asset, leg.amount
         if asset not in assets:
@@ -180,8 +182,14 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
         if credit not in creditable:
             _creditable(view, credit)
             creditable.add(credit)
-        _move(view, balances, debit, asset, -amount)
-        _move(view, balances, credit, asset, amount)
+        key = balance_key(debit, asset)
+        balance: int = balances[key] if key in balances else get(key) or 0
+        if balance < amount:
+            raise _insufficient_funds(debit, asset, amount, balance)
+        balances[key] = balance - amount
+        key = balance_key(credit, asset)
+        balance = balances[key] if key in balances else get(key) or 0
+        balances[key] = balance + amount
     return balances
 
 
@@ -202,15 +210,21 @@ def _move(
         balance = view.get(key) or 0
     after = balance + change
     if after < 0:
-        raise InvalidTransaction(
-            "insufficient_funds",
-            f"a debit of {-change} {asset} exceeds the balance of {balance}",
-            account=account,
-            asset=asset,
-            needed=-change,
-            available=balance,
-        )
+        raise _insufficient_funds(account, asset, -change, balance)
     balances[key] = after
+
+
+def _insufficient_funds(
+    account: AccountId, asset: AssetCode, needed: int, available: int
+) -> InvalidTransaction:
+    return InvalidTransaction(
+        "insufficient_funds",
+        f"a debit of {needed} {asset} exceeds the balance of {available}",
+        account=account,
+        asset=asset,
+        needed=needed,
+        available=available,
+    )
 
 
 def _issue(view: StateView, transaction: SignedTransaction, effect: Issue) -> Writes:
@@ -337,6 +351,8 @@ def _known_account(view: StateView, account: AccountId) -> Account:
 def _require_actors(transaction: SignedTransaction, required: AbstractSet[object]) -> None:
     """Every required account and member acts once, and nobody else does."""
     actors = transaction.body.actors
+    if len(actors) == 1 == len(required) and actors[0].id in required:
+        return
     if len(actors) != len(required) or {actor.id for actor in actors} != required:
         raise InvalidTransaction("wrong_actors", "the actors are not those that this kind needs")
 
@@ -346,7 +362,12 @@ def _require_signers(transaction: SignedTransaction, key_sets: list[KeySet]) -> 
 
     A signature is to spare when every key set that holds its key would still be met without it.
     """
-    signers = {signature.public_key for signature in transaction.signatures}
+    signatures = transaction.signatures
+    if len(key_sets) == 1 == len(signatures):
+        only = key_sets[0]
+        if only.threshold == 1 and only.keys == (signatures[0].public_key,):
+            return  # as nearly always: the one key of the one actor
+    signers = {signature.public_key for signature in signatures}
     needed: set[bytes] = set()
     for key_set in key_sets:
         present = signers.intersection(key_set.keys)
