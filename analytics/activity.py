@@ -8,14 +8,16 @@ blocks alone, so a replay ends in the same state.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import takewhile
 from typing import Final, NamedTuple
 
 from analytics.movements import BlockFacts, Movement
+
+_Side = tuple[str, str, bool]
+"""Transaction, account, and whether it is debited."""
 
 PAYMENTS_MAX: Final = 20_000
 """Most payments kept an account and direction; the oldest leave first."""
@@ -40,6 +42,11 @@ class Payment(NamedTuple):
     """Its payment text."""
     is_new: bool
     """Whether it was the first payment between the two in this direction."""
+    is_single: bool
+    """Whether its transaction moved nothing else at this account in this direction.
+
+    A payroll or a settlement in one transaction is one decision, whatever its legs.
+    """
 
 
 @dataclass(slots=True)
@@ -48,37 +55,57 @@ class Flow:
 
     recent: deque[Payment] = field(default_factory=lambda: deque(maxlen=PAYMENTS_MAX))
     """Payments within the longest window, oldest first."""
+    firsts: deque[Payment] = field(default_factory=lambda: deque(maxlen=PAYMENTS_MAX))
+    """Those of them that are single and with a new counterparty, oldest first."""
     others: set[str] = field(default_factory=set)
     """Every counterparty so far."""
-    transactions: int = 0
-    """Number of transactions so far, however many legs each had."""
-    last_txid: str = ""
-    last_ms: int | None = None
-    """Time of the last payment; None before the first."""
+    singles: int = 0
+    """Number of single payments so far."""
+    totals: dict[str, int] = field(default_factory=dict)
+    """Sum of each asset so far, smallest units."""
 
-    def add(self, movement: Movement, other: str, txid: str, time_ms: int) -> Payment:
+    def add(
+        self, movement: Movement, other: str, txid: str, time_ms: int, *, is_single: bool
+    ) -> Payment:
         """Take a movement in this direction and return how it is remembered."""
         is_new = other not in self.others
         if is_new and len(self.others) < COUNTERPARTIES_MAX:
             self.others.add(other)
         payment = Payment(
-            time_ms, other, movement.asset, movement.amount, txid, movement.reference, is_new
+            time_ms,
+            other,
+            movement.asset,
+            movement.amount,
+            txid,
+            movement.reference,
+            is_new,
+            is_single,
         )
         self.recent.append(payment)
-        if txid != self.last_txid:
-            self.transactions += 1
-            self.last_txid = txid
-        self.last_ms = time_ms
+        self.totals[payment.asset] = self.totals.get(payment.asset, 0) + payment.amount
+        if is_single:
+            self.singles += 1
+            if is_new:
+                self.firsts.append(payment)
         return payment
 
     def since(self, time_ms: int) -> list[Payment]:
         """Return the payments at or after a time, newest first."""
-        return list(takewhile(lambda payment: payment.time_ms >= time_ms, reversed(self.recent)))
+        return _since(self.recent, time_ms)
+
+    def singles_since(self, time_ms: int) -> list[Payment]:
+        """Return the single payments at or after a time, newest first."""
+        return [payment for payment in self.since(time_ms) if payment.is_single]
+
+    def firsts_since(self, time_ms: int) -> list[Payment]:
+        """Return the first payments with counterparties at or after a time, newest first."""
+        return _since(self.firsts, time_ms)
 
     def drop_before(self, time_ms: int) -> None:
         """Forget payments before a time."""
-        while self.recent and self.recent[0].time_ms < time_ms:
-            self.recent.popleft()
+        for payments in (self.recent, self.firsts):
+            while payments and payments[0].time_ms < time_ms:
+                payments.popleft()
 
 
 @dataclass(slots=True)
@@ -130,9 +157,12 @@ class Market:
     """
 
     def __init__(self, window_ms: int, decimals: Mapping[str, int]) -> None:
-        self._window_ms = window_ms
+        self.window_ms = window_ms
+        """How long payments are remembered one by one, milliseconds."""
         self._decimals = decimals
         self._activities: dict[str, Activity] = {}
+        self.began_ms = 0
+        """Time of genesis."""
 
     def units(self, amount: Decimal, asset: str) -> int:
         """Return a decimal amount of an asset in smallest units, fractions cut."""
@@ -159,14 +189,17 @@ class Market:
 
         Issues and redemptions change balances; they are no payments between accounts.
         """
+        if facts.height == 0:
+            self.began_ms = facts.time_ms
         for opened in facts.opened:
             self._activities[opened.account] = Activity(
                 opened.account, opened.member, opened.kind, facts.time_ms
             )
         moves: dict[str, tuple[list[Payment], list[Payment]]] = {}
+        legs = _leg_counts(facts.movements)
         for movement in facts.movements:
             self._settle(movement)
-            for account, payment, is_paid in self._payments(movement, facts.time_ms):
+            for account, payment, is_paid in self._payments(movement, facts.time_ms, legs):
                 moves.setdefault(account, ([], []))[not is_paid].append(payment)
         return [
             Moves(activity=self._activities[account], paid=paid, received=received)
@@ -182,26 +215,43 @@ class Market:
                 balances = self._activities[account].balances
                 balances[movement.asset] = balances.get(movement.asset, 0) + change
 
-    def _payments(self, movement: Movement, time_ms: int) -> Iterator[tuple[str, Payment, bool]]:
+    def _payments(
+        self, movement: Movement, time_ms: int, legs: Mapping[_Side, int]
+    ) -> Iterator[tuple[str, Payment, bool]]:
         debit, credit, txid = movement.debit, movement.credit, movement.txid
         if debit is None or credit is None or txid is None or debit == credit:
             return
         payer, payee = self._activities[debit], self._activities[credit]
-        oldest_ms = time_ms - self._window_ms
+        oldest_ms = time_ms - self.window_ms
         for activity in (payer, payee):
             activity.touch(time_ms)
             activity.paid.drop_before(oldest_ms)
             activity.received.drop_before(oldest_ms)
-        yield debit, payer.paid.add(movement, credit, txid, time_ms), True
-        yield credit, payee.received.add(movement, debit, txid, time_ms), False
+        is_single = legs.get((txid, debit, True), 1) == 1
+        yield debit, payer.paid.add(movement, credit, txid, time_ms, is_single=is_single), True
+        is_single = legs.get((txid, credit, False), 1) == 1
+        yield credit, payee.received.add(movement, debit, txid, time_ms, is_single=is_single), False
 
 
-def by_transaction(payments: Iterable[Payment]) -> dict[str, list[Payment]]:
-    """Return payments grouped by their transaction, in the order in which they came."""
-    grouped: dict[str, list[Payment]] = {}
-    for payment in payments:
-        grouped.setdefault(payment.txid, []).append(payment)
-    return grouped
+def _leg_counts(movements: Sequence[Movement]) -> Mapping[_Side, int]:
+    """Return how many legs each transaction has at each account; transactions of one leg are left out."""
+    if not any(movement.leg for movement in movements):
+        return {}
+    counts: Counter[_Side] = Counter()
+    for movement in movements:
+        if movement.txid is not None and movement.debit and movement.credit:
+            counts[movement.txid, movement.debit, True] += 1
+            counts[movement.txid, movement.credit, False] += 1
+    return counts
+
+
+def _since(payments: deque[Payment], time_ms: int) -> list[Payment]:
+    recent = []
+    for payment in reversed(payments):
+        if payment.time_ms < time_ms:
+            break
+        recent.append(payment)
+    return recent
 
 
 def txids(payments: Iterable[Payment]) -> tuple[str, ...]:

@@ -8,12 +8,17 @@ the account's own rate before it.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from analytics.activity import Activity, Flow, Market, Payment
 
 RECORDS_MAX: Final = 64
 """Bursts remembered an account."""
 PRECEDENT_SHARE: Final = 0.6
 """An earlier burst this large, as a share of the present one, makes it a habit."""
+PAST_SPANS_MIN: Final = 2
+"""How many times as long as the group the past must be."""
 SPAN_MS_MIN: Final = 1_000
 """Shortest time over which a rate is taken, milliseconds: what comes in one block came in some time."""
 
@@ -27,6 +32,50 @@ def burst_ratio(count: int, span_ms: int, count_before: int, before_ms: int) -> 
     rate = count / max(span_ms, SPAN_MS_MIN)
     rate_before = (count_before + 1) / max(before_ms, SPAN_MS_MIN)
     return rate / rate_before
+
+
+class Burst(NamedTuple):
+    """A group of an account's last single payments in one direction."""
+
+    ratio: float
+    """Its rate over the rate before it; 0 where the past is too short to tell."""
+    payments: list[Payment]
+    """The group, newest first."""
+
+
+def bursts(
+    activity: Activity, flow: Flow, market: Market, least: int, since_ms: int, time_ms: int
+) -> Iterator[Burst]:
+    """Yield the last ``least`` single payments since a time, twice as many, and so on: each a burst.
+
+    Groups that double find a burst of any length, without a calendar.
+    """
+    recent = flow.singles_since(since_ms)
+    sizes = [least << power for power in range(len(recent).bit_length())]
+    for size in sorted({*(size for size in sizes if size < len(recent)), len(recent)}):
+        if size >= least:
+            group = recent[:size]
+            began_ms = group[-1].time_ms
+            ratio = 0.0
+            if has_past(activity, market, began_ms, time_ms):
+                ratio = burst_ratio(
+                    size, time_ms - began_ms, flow.singles - size, began_ms - activity.opened_ms
+                )
+            yield Burst(ratio, group)
+
+
+def has_past(activity: Activity, market: Market, began_ms: int, time_ms: int) -> bool:
+    """Tell whether an account's past tells what is usual for a group that began at ``began_ms``.
+
+    While a market is young everything in it is new and the first busy hour is faster than all
+    before. So the past must be longer than the group, unless the account came into a market that
+    had one.
+    """
+    past_ms_min = PAST_SPANS_MIN * max(time_ms - began_ms, SPAN_MS_MIN)
+    return (
+        began_ms - activity.opened_ms >= past_ms_min
+        or activity.opened_ms - market.began_ms >= past_ms_min
+    )
 
 
 class Records:

@@ -66,7 +66,7 @@ class Dormant:
             held[payment.asset] += payment.amount
         for payment in moves.received:
             held[payment.asset] -= payment.amount
-        if any(held.values()) or activity.paid.transactions > len(moves.paid):
+        if any(held.values()):
             self._woken[activity.account] = _Waking(
                 time_ms=time_ms, idle_ms=activity.idle_ms, held=held
             )

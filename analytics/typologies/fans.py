@@ -8,10 +8,15 @@ for Anti-Money Laundering Models", NeurIPS 2023 (patterns fan-in, fan-out).
 
 from __future__ import annotations
 
-from analytics.activity import Activity, Flow, Market, Moves, Payment, by_transaction
-from analytics.typologies.bursts import Records, burst_ratio
+from typing import Final
+
+from analytics.activity import Activity, Flow, Market, Moves, Payment
+from analytics.typologies.bursts import Burst, Records, bursts
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import FanParameters
+
+DISTINCT_MIN: Final = 0.6
+"""Least share of distinct counterparties among a group's payments."""
 
 
 class _Fan:
@@ -24,29 +29,40 @@ class _Fan:
         self._parameters = parameters
         self._records = Records(parameters.window_ms)
 
-    def _examine(self, activity: Activity, flow: Flow, time_ms: int) -> Finding | None:
+    def _examine(
+        self, activity: Activity, flow: Flow, market: Market, time_ms: int
+    ) -> Finding | None:
         parameters = self._parameters
-        recent = flow.since(time_ms - parameters.window_ms)
-        # A payroll in one transaction is one decision, whatever its legs.
-        single = [legs[0] for legs in by_transaction(recent).values() if len(legs) == 1]
-        others = {payment.other for payment in single}
+        since_ms = time_ms - parameters.window_ms
         least = parameters.counterparties_min.get(activity.kind, 1)
-        if len(others) < least:
+        # Few accounts meet many new ones: most are done with here.
+        if len(flow.firsts_since(since_ms)) < parameters.new_min * least:
             return None
-        new = {payment.other for payment in single if payment.is_new}
-        new_share = len(new) / len(others)
-        began_ms = single[-1].time_ms
-        burst = burst_ratio(
-            len(single),
-            time_ms - began_ms,
-            flow.transactions - len(by_transaction(recent)),
-            began_ms - activity.opened_ms,
+        findings = (
+            self._group(group, least)
+            for group in bursts(activity, flow, market, least, since_ms, time_ms)
         )
-        if new_share < parameters.new_min or burst < parameters.burst_min:
+        best = max(
+            (finding for finding in findings if finding is not None),
+            key=lambda finding: finding.score,
+            default=None,
+        )
+        if best is None or self._records.has_precedent(
+            activity.account, len(best.transactions), time_ms
+        ):
             return None
-        if self._records.has_precedent(activity.account, len(others), time_ms):
+        return best
+
+    def _group(self, group: Burst, least: int) -> Finding | None:
+        others = {payment.other for payment in group.payments}
+        new_share = sum(payment.is_new for payment in group.payments) / len(others)
+        parameters = self._parameters
+        is_fan = len(others) >= least and len(others) >= DISTINCT_MIN * len(group.payments)
+        if not is_fan or new_share < parameters.new_min or group.ratio < parameters.burst_min:
             return None
-        return found(self._signs(single, len(others), least, new_share, burst), single)
+        return found(
+            self._signs(group.payments, len(others), least, new_share, group.ratio), group.payments
+        )
 
     def _signs(
         self, payments: list[Payment], count: int, least: int, new_share: float, burst: float
@@ -83,11 +99,11 @@ class FanIn(_Fan):
     name = "fan_in"
     _role = "payers"
 
-    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:  # noqa: ARG002 - the protocol's
+    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
         """Return the gathering that a fresh receipt completes."""
         if not moves.received:
             return None
-        return self._examine(moves.activity, moves.activity.received, time_ms)
+        return self._examine(moves.activity, moves.activity.received, market, time_ms)
 
 
 class FanOut(_Fan):
@@ -96,8 +112,8 @@ class FanOut(_Fan):
     name = "fan_out"
     _role = "payees"
 
-    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:  # noqa: ARG002 - the protocol's
+    def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
         """Return the spreading that a fresh payment completes."""
         if not moves.paid:
             return None
-        return self._examine(moves.activity, moves.activity.paid, time_ms)
+        return self._examine(moves.activity, moves.activity.paid, market, time_ms)

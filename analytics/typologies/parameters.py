@@ -66,10 +66,10 @@ class FanParameters(RuleParameters):
 
     window_hours: Hours = 48
     counterparties_min: CountByKind = {
-        "user": 8, "innovator": 12, "institution": 20, "treasury": 40
+        "user": 8, "innovator": 16, "institution": 50, "treasury": 100
     }  # fmt: skip
     """Fewest counterparties, by kind of account."""
-    new_min: Share = 0.7
+    new_min: Share = 0.5
     """Least share of counterparties that the account never had before."""
     burst_min: Ratio = 5
     """How many times faster than ever before they must come."""
@@ -105,8 +105,10 @@ class PassThroughParameters(RuleParameters):
     """Smallest inflow within the window."""
     passed_min: Share = 0.85
     """Least share of the inflow that left again."""
+    passed_max: Ratio = 1.15
+    """Largest share of it: who pays far more than came in pays out of what he has."""
     burst_min: Ratio = 4
-    """How many times more than it usually receives in such a time."""
+    """How many times faster than usual money must come, and leave."""
     new_min: Share = 0.5
     """Least share of the amounts that came from, or went to, new counterparties."""
 
@@ -127,10 +129,8 @@ class VelocityParameters(RuleParameters):
     """Far more payments than ever before."""
 
     window_hours: Hours = 24
-    scales_minutes: tuple[Annotated[float, Field(gt=0)], ...] = (10, 60, 24 * 60)
-    """Lengths of time over which payments are counted."""
-    payments_min: Count = 15
-    """Fewest payments."""
+    payments_min: CountByKind = {"user": 15, "innovator": 30, "institution": 100, "treasury": 200}
+    """Fewest payments, by kind of account."""
     burst_min: Ratio = 8
     """How many times more than usual."""
     yields_to: tuple[str, ...] = ("fan_out", "structuring", "round_amounts", "pass_through")

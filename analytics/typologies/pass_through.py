@@ -8,11 +8,16 @@ Source: FATF/Egmont, Trade-based money laundering risk indicators (2021), "pass-
 
 from __future__ import annotations
 
+from typing import Final
+
 from analytics.activity import Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
-from analytics.typologies.bursts import Records, burst_ratio
+from analytics.typologies.bursts import Records, burst_ratio, has_past
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import PassThroughParameters
+
+RECEIPTS_MAX: Final = 8
+"""Most receipts that are taken together for one pass-through."""
 
 
 class PassThrough:
@@ -38,41 +43,63 @@ class PassThrough:
         )
 
     def _passed(self, moves: Moves, market: Market, asset: str, time_ms: int) -> Finding | None:
-        parameters, activity = self._parameters, moves.activity
-        since_ms = time_ms - parameters.window_ms
-        came = [p for p in activity.received.since(since_ms) if p.asset == asset]
-        if not came:
+        """Return the clearest pass-through among those that begin with one of the last receipts."""
+        activity = moves.activity
+        since_ms = time_ms - self._parameters.window_ms
+        received = [p for p in activity.received.since(since_ms) if p.asset == asset]
+        paid = [p for p in activity.paid.since(since_ms) if p.asset == asset]
+        findings = []
+        for last in range(1, min(len(received), RECEIPTS_MAX) + 1):
+            came = received[:last]
+            went = [p for p in paid if p.time_ms >= came[-1].time_ms]
+            findings.append(self._judge(moves, market, came, went, time_ms))
+        best = max(
+            (finding for finding in findings if finding is not None),
+            key=lambda finding: finding.score,
+            default=None,
+        )
+        if best is None or self._records.has_precedent(
+            activity.account, int(best.reasons[0].value), time_ms
+        ):
             return None
-        first_ms = came[-1].time_ms
-        went = [p for p in activity.paid.since(first_ms) if p.asset == asset]
+        return best
+
+    def _judge(
+        self,
+        moves: Moves,
+        market: Market,
+        came: list[Payment],
+        went: list[Payment],
+        time_ms: int,
+    ) -> Finding | None:
+        parameters, asset = self._parameters, came[0].asset
         inflow, outflow = _total(came), _total(went)
+        passed = outflow / inflow
+        if not parameters.passed_min <= passed <= parameters.passed_max:
+            return None
         amount_min = of_asset(parameters.amount_min, asset)
         if amount_min is None or inflow < market.units(amount_min, asset):
             return None
-        passed = min(1.0, outflow / inflow)
-        usual = [
-            p.amount for p in activity.received.recent if p.asset == asset and p.time_ms < first_ms
-        ]
-        usual_ms = first_ms - max(
-            activity.opened_ms, activity.received.recent[0].time_ms if usual else 0
-        )
-        burst = burst_ratio(inflow, parameters.window_ms, sum(usual), usual_ms)
         new = max(_new_share(came), _new_share(went))
-        if passed < parameters.passed_min or burst < parameters.burst_min:
+        burst = self._burst(moves, market, came, went, time_ms)
+        if new < parameters.new_min or burst < parameters.burst_min:
             return None
-        if new < parameters.new_min or self._records.has_precedent(
-            activity.account, inflow, time_ms
-        ):
-            return None
-        hours = (went[0].time_ms - first_ms) / 3_600_000
+        hours = (went[0].time_ms - came[-1].time_ms) / 3_600_000
         return found(
             [
+                Sign(
+                    "inflow",
+                    inflow,
+                    burst / (2 * parameters.burst_min),
+                    0.1,
+                    f"{shown(market, inflow, asset)} came, {burst:.0f} times as fast as usual",
+                ),
                 Sign(
                     "passed",
                     passed,
                     passed,
                     0.4,
-                    f"{shown(market, outflow, asset)} of {shown(market, inflow, asset)} left again",
+                    f"{shown(market, outflow, asset)} left again, {passed:.0%}",
                 ),
                 Sign(
                     "dwell_hours",
@@ -84,15 +111,33 @@ class PassThrough:
                 Sign(
                     "new_counterparties", new, new, 0.2, f"{new:.0%} of it with new counterparties"
                 ),
-                Sign(
-                    "burst",
-                    burst,
-                    burst / (2 * parameters.burst_min),
-                    0.1,
-                    f"{burst:.0f} times its usual receipts",
-                ),
             ],
             [*came, *went],
+        )
+
+    def _burst(
+        self,
+        moves: Moves,
+        market: Market,
+        came: list[Payment],
+        went: list[Payment],
+        time_ms: int,
+    ) -> float:
+        """Return how many times faster than usual money came and left, whichever is less.
+
+        Everybody's spending passes on his income in time; only here both run ahead. 0 where the
+        past is too short to tell.
+        """
+        activity, first_ms, asset = moves.activity, came[-1].time_ms, came[0].asset
+        if not has_past(activity, market, first_ms, time_ms):
+            return 0.0
+        before_ms = first_ms - activity.opened_ms
+        return min(
+            burst_ratio(total, time_ms - first_ms, flow.totals[asset] - total, before_ms)
+            for flow, total in (
+                (activity.received, _total(came)),
+                (activity.paid, _total(went)),
+            )
         )
 
 

@@ -7,10 +7,15 @@ Source: FinCEN Advisory FIN-2014-A005 (funnel accounts); Nigrini, "Forensic Anal
 
 from __future__ import annotations
 
-from analytics.activity import Market, Moves, Payment, by_transaction
+from typing import Final
+
+from analytics.activity import Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import RoundAmountsParameters
+
+LENGTH_BIAS: Final = 4
+"""Payments added to a group's length when groups are compared, so that a longer row beats a short one."""
 
 
 class RoundAmounts:
@@ -28,13 +33,19 @@ class RoundAmounts:
             return None
         parameters, activity = self._parameters, moves.activity
         since_ms = time_ms - parameters.window_ms
-        recent = _singles(activity.paid.since(since_ms))
-        rounds = [payment for payment in recent if self._is_round(payment, market)]
         least = parameters.payments_min.get(activity.kind, 1)
-        share = len(rounds) / len(recent) if recent else 0.0
-        if len(rounds) < least or share < parameters.round_min:
+        recent = activity.paid.singles_since(since_ms)
+        places = [place for place, payment in enumerate(recent) if self._is_round(payment, market)]
+        if len(places) < least:
             return None
-        earlier = _singles([p for p in activity.paid.recent if p.time_ms < since_ms])
+        # The group ends where it has most round payments for its length, no fewer than the least.
+        count = max(range(least, len(places) + 1), key=lambda n: n / (places[n - 1] + LENGTH_BIAS))
+        length = places[count - 1] + 1
+        rounds = [recent[place] for place in places[:count]]
+        share = count / length
+        if share < parameters.round_min:
+            return None
+        earlier = [p for p in activity.paid.recent if p.is_single][: -length or None]
         usual = sum(self._is_round(p, market) for p in earlier) / len(earlier) if earlier else 0.0
         if usual > parameters.usual_max:
             return None
@@ -63,8 +74,3 @@ class RoundAmounts:
     def _is_round(self, payment: Payment, market: Market) -> bool:
         multiple = of_asset(self._parameters.multiple, payment.asset)
         return multiple is not None and payment.amount % market.units(multiple, payment.asset) == 0
-
-
-def _singles(payments: list[Payment]) -> list[Payment]:
-    """Return the payments that are a transaction of their own: no legs of a payroll."""
-    return [legs[0] for legs in by_transaction(payments).values() if len(legs) == 1]

@@ -9,6 +9,7 @@ analytics for fraud detection in the banking sector", ADBIS 2020; Altman et al.,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from analytics.activity import Market, Moves, Payment
@@ -18,6 +19,9 @@ from analytics.typologies.parameters import RoundTripParameters
 
 SEARCH_STEPS_MAX: Final = 5_000
 """Payments looked at for one closing payment; the search ends without a finding there."""
+
+ADDED_MAX: Final = 1.05
+"""How many times what came in an account on the way may hand on."""
 
 Path = tuple[Payment, ...]
 
@@ -57,6 +61,8 @@ class RoundTrip:
         elif _is_one_house(moves, market, path):
             return None
         amounts = [payment.amount for payment in path]
+        if not _is_carried_on(amounts, self._parameters.spread_max):
+            return None
         spread = 1 - min(amounts) / max(amounts)
         hours = (closing.time_ms - path[0].time_ms) / 3_600_000
         speed = 1 - hours / self._parameters.window_hours
@@ -155,6 +161,13 @@ class _Search:
 def _like(amount: int, spread_max: float) -> tuple[int, int]:
     """Return the smallest and the largest amount that differ from one by at most a share."""
     return int(amount * (1 - spread_max)), int(amount / max(1 - spread_max, 0.01)) + 1
+
+
+def _is_carried_on(amounts: Sequence[int], spread_max: float) -> bool:
+    """Tell whether one sum is handed on: within the spread, and nobody adds more than a little."""
+    if min(amounts) < max(amounts) * (1 - spread_max):
+        return False
+    return all(after <= ADDED_MAX * before for before, after in pairwise(amounts))
 
 
 def _is_one_house(moves: Moves, market: Market, path: Path) -> bool:

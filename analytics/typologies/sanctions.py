@@ -5,7 +5,7 @@
     ,,sun1q…
 
 Columns may be empty, but not all of a row. Names are compared as people misspell them: without
-accents, case and order, by edit distance over as many words as the name has.
+accents, case, spaces and order, by edit distance over about as many words as the name has.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from analytics.errors import ParametersInvalid
 
@@ -27,6 +27,9 @@ ENTRIES_MAX: Final = 100_000
 """Most rows of a list."""
 NAME_LETTERS_MIN: Final = 4
 """Shortest name that is compared; shorter ones are in every text."""
+
+TEXTS_CACHED_MAX: Final = 10_000
+"""Payment texts whose answer is kept; most are written again and again."""
 
 _WORD: Final = re.compile(r"\w+")
 
@@ -40,34 +43,30 @@ class Match(NamedTuple):
     """How alike, 0 to 100."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Name:
-    listed: str
-    words: tuple[str, ...]
-    text: str
-    """The words, sorted and joined."""
-
-
 class SanctionsList:
     """Listed accounts and names."""
 
-    def __init__(self, names: Iterator[str] | list[str], accounts: set[str]) -> None:
+    def __init__(self, names: Sequence[str], accounts: Iterable[str]) -> None:
         self.accounts = frozenset(accounts)
         """Listed accounts, ``sun1…``."""
-        self._names = [
-            _Name(listed=name, words=words, text=" ".join(sorted(words)))
-            for name in names
-            if len("".join(words := _words(name))) >= NAME_LETTERS_MIN
-        ]
+        spelled = {spelling: name for name in names for spelling in _spellings(_words(name))}
+        self._spellings = [text for text in spelled if len(text) >= NAME_LETTERS_MIN]
+        self._names = [spelled[text] for text in self._spellings]
+        self._lengths = sorted({len(_words(name)) for name in names})
+        self._cached_match = lru_cache(TEXTS_CACHED_MAX)(self._match)
 
     def match(self, text: str, similarity_min: float) -> Match | None:
         """Return the listed name that a text most likely contains, or None."""
-        words = _words(text)
+        return self._cached_match(text, similarity_min)
+
+    def _match(self, text: str, similarity_min: float) -> Match | None:
         best: Match | None = None
-        for name in self._names:
-            similarity = _similarity(name, words)
-            if similarity >= similarity_min and (best is None or similarity > best.similarity):
-                best = Match(name.listed, similarity)
+        for run in _runs(_words(text), self._lengths):
+            hit = process.extractOne(
+                run, self._spellings, scorer=fuzz.ratio, score_cutoff=similarity_min
+            )
+            if hit is not None and (best is None or hit[1] > best.similarity):
+                best = Match(self._names[hit[2]], hit[1])
         return best
 
 
@@ -111,12 +110,19 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(plain.casefold()))
 
 
-def _similarity(name: _Name, words: tuple[str, ...]) -> float:
-    """Return how alike a name and the likeliest run of words are, 0 to 100."""
-    length = len(name.words)
-    if length == 0 or not words:
-        return 0.0
-    runs = range(max(1, len(words) - length + 1))
-    return max(
-        fuzz.ratio(name.text, " ".join(sorted(words[start : start + length]))) for start in runs
-    )
+def _spellings(words: Sequence[str]) -> set[str]:
+    """Return words as they are compared, without the spaces that get lost: in order, and sorted."""
+    return {"".join(words), "".join(sorted(words))}
+
+
+def _runs(words: Sequence[str], lengths: Sequence[int]) -> set[str]:
+    """Return every run of words about as long as a listed name, as it is compared."""
+    sizes = {size + more for size in lengths for more in (-1, 0, 1)}
+    return {
+        spelling
+        for size in sizes
+        for start in range(len(words) - size + 1)
+        if size > 0
+        for spelling in _spellings(words[start : start + size])
+        if len(spelling) >= NAME_LETTERS_MIN
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from analytics.activity import Market, Moves, Payment, by_transaction
+from analytics.activity import Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import StructuringParameters
@@ -50,9 +50,7 @@ class Structuring:
     ) -> Finding | None:
         parameters = self._parameters
         width = NEIGHBOURHOOD_BANDS * (threshold - low)
-        recent = moves.activity.paid.since(time_ms - parameters.window_ms)
-        # The legs of one payroll or settlement are one decision, not many.
-        single = [legs[0] for legs in by_transaction(recent).values() if len(legs) == 1]
+        single = moves.activity.paid.singles_since(time_ms - parameters.window_ms)
         near = [
             p for p in single if p.asset == asset and low - width <= p.amount < threshold + width
         ]
