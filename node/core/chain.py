@@ -146,7 +146,10 @@ class Chain:
     def is_validated(self, block_hash: BlockHash) -> bool:
         """Tell whether a stored block was found valid: what is not yet, nobody is given."""
         node = self.tree.get(block_hash)
-        return node is None or node.is_valid or node is self.tree.root
+        if node is None:
+            # Final, or of a branch whose beginning was lost with the power before it was validated.
+            return self._height_on_best_chain(block_hash) is not None
+        return node.is_valid or node is self.tree.root
 
     # --- the head moves ----------------------------------------------------------------------
 

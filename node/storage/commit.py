@@ -54,6 +54,8 @@ from node.storage.undo import Undo
 
 RETIREMENTS_MAX = 100_000
 """Transactions whose retirement is remembered; the oldest is forgotten first."""
+BLOCK_PARTS = (Table.HEADERS, Table.TXIDS)
+"""What is kept of a block beside its body, which was read when it was recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ class Commit:
             undo = tuple(one for one in undo if one.block_hash != block.hash)
         for connected in effect.connected:
             block = connected.block
-            if self.batch.get(Table.HEADERS, block.hash) is None:
+            if any(self.batch.get(table, block.hash) is None for table in BLOCK_PARTS):
                 self._put_block(block)
             index_block(self.batch, block)
             self.batch.put(Table.UNDO, block.hash, encode_delta(connected.delta))
