@@ -22,6 +22,10 @@ LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 
 HEAD_MOVED: Final = "head_moved"
 """The engine's note that the best chain moved; it says how many blocks came and went."""
+FINALIZED: Final = "finalized"
+"""The engine's note that blocks became final; it says how many of each sealer."""
+BLOCK_STALE: Final = "block_stale"
+"""The engine's note that a block can never be final, because another is; it says whose it was."""
 
 
 class Metrics:
@@ -47,6 +51,7 @@ class Metrics:
         self._final_height.set(status.final.height)
         self._finality_lag.set(status.head.height - status.final.height)
         self._finality_live.set(status.is_live)
+        self._head_safe.set(status.is_head_safe)
         self._syncing.set(status.is_syncing)
         self._voting.set(status.is_voting)
         self._peers.set(len(status.peers))
@@ -56,6 +61,12 @@ class Metrics:
     def observe_note(self, note: Note) -> None:
         """Count an event of the engine under its name; names are constants of the engine."""
         self._notes.labels(note.name).inc()
+        if note.name == FINALIZED:
+            sealers = note.fields.get("sealers")
+            for sealer, count in sealers.items() if isinstance(sealers, dict) else ():
+                self._sealed.labels(sealer, "final").inc(count)
+        if note.name == BLOCK_STALE:
+            self._sealed.labels(str(note.fields.get("sealer")), "stale").inc()
         if note.name != HEAD_MOVED:
             return
         self._connected.inc(_count(note.fields.get("connected")))
@@ -120,6 +131,9 @@ class Metrics:
         self._finality_live = self._gauge(
             "finality_live", "Whether finality keeps up (1) or is stalled (0)."
         )
+        self._head_safe = self._gauge(
+            "head_safe", "Whether so many sealers are connected that one must be honest."
+        )
         self._syncing = self._gauge("syncing", "Whether peers announced blocks still missing.")
         self._voting = self._gauge("voting", "Whether this node's sealing key votes.")
         self._peers = self._gauge("peers", "Members with an established session.")
@@ -133,6 +147,12 @@ class Metrics:
         self._connected = self._counter("blocks_connected", "Blocks that joined the best chain.")
         self._reorganisations = self._counter(
             "reorganisations", "Moves of the best chain that took blocks off it."
+        )
+        self._sealed = self._counter(
+            "sealed_blocks",
+            "Blocks by their sealer, once it is certain whether they count.",
+            "sealer",
+            "outcome",
         )
         self._votes = self._counter("votes", "Finality votes released by this node.")
         self._disconnected = self._counter(

@@ -62,6 +62,9 @@ class StatusDocument(TypedDict):
     """``stalled`` when the head is more than 10 blocks past the last final one."""
     peers: int
     """Members with an established session."""
+    head_safe: bool
+    """Whether so many sealers are connected that one of them must be honest; if not, head is what
+    possibly faulty members say."""
     syncing: bool
     voting: bool
     """Whether this node's sealing key votes for finality."""

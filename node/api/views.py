@@ -83,6 +83,7 @@ def status_document(
         "finalized": checkpoint_document(status.final),
         "finality": "live" if status.is_live else "stalled",
         "peers": len(status.peers),
+        "head_safe": status.is_head_safe,
         "syncing": status.is_syncing,
         "voting": status.is_voting,
         "mempool": {

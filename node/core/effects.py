@@ -183,6 +183,8 @@ class NodeStatus:
     final: Checkpoint
     is_live: bool
     """Whether finality keeps up: the head is at most 10 blocks past the last final one."""
+    is_head_safe: bool
+    """Whether so many sealers are connected that one of them must be honest."""
     is_syncing: bool
     """Whether peers announced a chain that is not here yet."""
     peers: tuple[MemberId, ...]

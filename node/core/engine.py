@@ -71,6 +71,7 @@ class Engine:
             self._sealing,
             self._sync,
             self.peers,
+            environment.member,
         )
         self._sessions = Sessions(
             environment,
@@ -199,6 +200,7 @@ class Engine:
             justified=tally.highest_justified,
             final=self.chain.tree.root.checkpoint,
             is_live=self._progress.is_live,
+            is_head_safe=self._progress.is_head_safe,
             is_syncing=self._sync.is_syncing,
             peers=tuple(peer.member for peer in self.peers.established()),
             mempool_transactions=len(self.mempool),

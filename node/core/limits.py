@@ -67,6 +67,11 @@ REQUEST_MS_MAX = 5_000
 KNOWN_PER_PEER_MAX = 100_000
 """Txids remembered as known to a peer; oldest forgotten."""
 
+PASSED_OVER_BLOCKS = 50
+"""Blocks without a transaction that each could have held, after which it is told of (threat 40)."""
+PASSED_OVER_WATCHED_MAX = 1_000
+"""Waiting transactions, oldest first, that are watched for it."""
+
 # Sealing
 TEMPLATE_REFRESH_MS = 250
 """A template takes in new transactions at most this often."""

@@ -5,11 +5,13 @@ Each can cause the next, so they go round until nothing moves.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from consensus.finality import FinalityTally
 from consensus.tree import BlockNode
 from consensus.votes import Certificate
+from ledger.identity import MemberId
 from ledger.transactions import SignedTransaction
 from node.core import limits
 from node.core.admission import Admission
@@ -27,6 +29,7 @@ from node.core.effects import (
 from node.core.finality import Finality
 from node.core.mempool import Mempool
 from node.core.messages import Tip, encode_message
+from node.core.passed_over import PassedOver
 from node.core.peers import Peers
 from node.core.sealing import Sealing
 from node.core.sync import Sync
@@ -45,6 +48,7 @@ class Progress:
         sealing: Sealing,
         sync: Sync,
         peers: Peers,
+        member: MemberId,
     ) -> None:
         self._chain = chain
         self._finality = finality
@@ -54,8 +58,10 @@ class Progress:
         self._sealing = sealing
         self._sync = sync
         self._peers = peers
+        self._member = member
         self._final_certificate: Certificate | None = None
         self._unrooted: Certificate | None = None
+        self._passed_over = PassedOver(mempool)
 
     def advance(self, now: Now) -> Iterable[Effect]:
         """Go as far as blocks and votes lead.
@@ -145,6 +151,7 @@ class Progress:
         displaced += self._mempool.drop_barred(commit.state)
         self._mempool.displaced.add(displaced, commit.head)
         yield self._note(move)
+        yield from self._passed_over.look(self._chain, commit.head.height)
 
     def _returned(self, move: ChainMove) -> list[SignedTransaction]:
         """Return what disconnected blocks held or displaced, and the new blocks do not hold."""
@@ -183,6 +190,8 @@ class Progress:
             for node in root.path_from(self._chain.tree.root)
             for transaction in self._transactions(node)
         )
+        sealers = Counter(n.sealed.header.sealer for n in root.path_from(self._chain.tree.root))
+        nodes = {node.hash: node for node in self._chain.tree}
         finalized, dropped = self._chain.finalize(certificate.vote.source)
         self._sync.forget((*finalized, *dropped))
         yield StoreFinality(
@@ -191,7 +200,13 @@ class Progress:
         retired = tuple(self._settle(root.height))
         if included or retired:
             yield RetireTransactions(included=included, retired=retired)
-        yield Note(name="finalized", fields={"height": root.height, "transactions": len(included)})
+        fields = {"height": root.height, "transactions": len(included), "sealers": dict(sealers)}
+        yield Note(name="finalized", fields=fields)
+        for node in (nodes[block_hash] for block_hash in dropped):
+            if not node.is_invalid:
+                header = node.sealed.header
+                fields = {"height": header.height, "sealer": header.sealer}
+                yield Note(name="block_stale", fields=fields)
 
     def _settle(self, final_height: int) -> Iterable[Retirement]:
         """Yield what a final block displaced for good; try again what only a rival kept out."""
@@ -223,6 +238,17 @@ class Progress:
         frame = encode_message(self.tip())
         for peer in self._peers.established():
             yield Send(member=peer.member, session=peer.session, frame=frame)
+
+    @property
+    def is_head_safe(self) -> bool:
+        """Whether one of those who tell us of the chain must be honest (threat 49).
+
+        Of n sealers n - q may be faulty, so one more has to be connected.
+        """
+        sealers = self._chain.tree.rules.sealers
+        others = sealers.keys.keys() - {self._member}
+        heard = sum(peer.member in others for peer in self._peers.established())
+        return heard >= min(sealers.size - sealers.quorum + 1, len(others))
 
     @property
     def is_live(self) -> bool:

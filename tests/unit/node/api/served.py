@@ -87,6 +87,7 @@ class ServedNode:
             justified=view.final,
             final=view.final,
             is_live=view.head.height - view.final.height <= 10,
+            is_head_safe=True,
             is_syncing=False,
             peers=(MemberId("bank2"), REGULATOR),
             mempool_transactions=0,
