@@ -1,9 +1,11 @@
 """The analytics process: started by the node, fed by it, ended with it.
 
     python -m analytics.process --genesis FILE --directory DIR --memory-mib N --threads N
+                                [--typologies FILE] [--sanctions FILE]
 
     main thread    the event loop with the HTTP server on a Unix socket
     ingest         standard input into the warehouse
+    detection      what the warehouse took in into alerts
     queries        reads that requests ask for, a few at a time
 
 Standard output carries the reports of ``analytics.feed``. The socket is in a directory of its own,
@@ -31,6 +33,8 @@ import duckdb
 import pyarrow as pa
 from aiohttp import web
 
+from analytics.detecting import Detecting
+from analytics.detection import Detector
 from analytics.errors import AnalyticsError, WarehouseCorrupt
 from analytics.feed import Failed, Ready, Report, encode_report
 from analytics.ingest import Ingest
@@ -39,6 +43,8 @@ from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.routes import ROUTES
 from analytics.server import Services, make_app
+from analytics.typologies.parameters import TypologyParameters, load_parameters
+from analytics.typologies.sanctions import SanctionsList, load_sanctions
 from analytics.warehouse.opening import Opened, open_warehouse, set_aside
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.store import Settings
@@ -61,13 +67,14 @@ def main() -> None:
     arguments = _arguments()
     status = 0
     try:
+        rules = _rules(arguments)
         opened = open_warehouse(
             arguments.directory,
             parse_genesis(arguments.genesis.read_bytes()),
             Settings(memory_mib=arguments.memory_mib, threads=arguments.threads),
             rebuild_reason=arguments.rebuild,
         )
-        asyncio.run(_run(opened))
+        asyncio.run(_run(opened, rules))
     except (AnalyticsError, LedgerError) as error:
         if isinstance(error, WarehouseCorrupt):
             set_aside(arguments.directory)
@@ -91,16 +98,30 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--memory-mib", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--typologies", type=Path, default=None)
+    parser.add_argument("--sanctions", type=Path, default=None)
     parser.add_argument("--rebuild", default=None, metavar="REASON")
     return parser.parse_args()
 
 
-async def _run(opened: Opened) -> None:
-    """Serve until the ingest thread ends; raise what ended it."""
+def _rules(arguments: argparse.Namespace) -> tuple[TypologyParameters, SanctionsList]:
+    """Return the regulator's parameters and list; the defaults, and an empty list, without files."""
+    parameters, listed = TypologyParameters(), SanctionsList([], [])
+    if arguments.typologies is not None:
+        parameters = load_parameters(arguments.typologies)
+    if arguments.sanctions is not None:
+        listed = load_sanctions(arguments.sanctions)
+    return parameters, listed
+
+
+async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) -> None:
+    """Serve until the input ends or a stage fails; raise what it failed with."""
     warehouse = opened.warehouse
     progress = Progress(
         ingested=warehouse.ingested, detected=warehouse.cursor(DETECTION), report=report
     )
+    assets = warehouse.genesis.assets.items()
+    detector = Detector(*rules, {str(code): asset.decimals for code, asset in assets})
     queries = Queries(warehouse)
     services = Services(warehouse=warehouse, queries=queries, progress=progress)
     runner = web.AppRunner(
@@ -123,13 +144,28 @@ async def _run(opened: Opened) -> None:
                 rebuild_reason=opened.rebuild_reason or "",
             )
         )
-        await _in_thread(Ingest(warehouse, progress, STDIN).run, "ingest")
+        await _stages(Ingest(warehouse, progress, STDIN), Detecting(warehouse, progress, detector))
     finally:
         progress.end()
         queries.close()
         await runner.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
         warehouse.close()
+
+
+async def _stages(ingest: Ingest, detecting: Detecting) -> None:
+    """Run both stages until the first ends, which is the input's end unless one fails."""
+    tasks = [
+        asyncio.create_task(_in_thread(ingest.run, "ingest")),
+        asyncio.create_task(_in_thread(detecting.run, "detection")),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _in_thread(work: Callable[[], None], name: str) -> None:

@@ -57,6 +57,11 @@ class Progress:
             self._changed.notify_all()
         self._report(Detected(height=cursor.height))
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process ends: stages finish what they hold and stop."""
+        return self._is_ending
+
     def wait_for_rows(self, height: int) -> Cursor | None:
         """Return the ingest cursor once it is above a height; None when the process ends."""
         with self._changed:

@@ -1,0 +1,124 @@
+"""The second stage: what the warehouse took in, through the detector, into alerts; each block once.
+
+    wait for rows  ->  facts  ->  Detector  ->  one commit: alerts and the detection cursor
+
+What the detector remembers follows from the blocks, so after a start the blocks up to the cursor are
+shown to it again, and what it says of them is in the warehouse already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import pyarrow as pa
+
+from analytics.alerts import Alert
+from analytics.detection import Detector
+from analytics.limits import DETECTION_BLOCKS_MAX
+from analytics.movements import BlockFacts
+from analytics.progress import Progress
+from analytics.warehouse.schema import DETECTION
+from analytics.warehouse.sql import first_row, run_with
+from analytics.warehouse.store import Cursor, Warehouse, advance
+
+_COLUMNS: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("typology", pa.string()),
+        ("severity", pa.string()),
+        ("account", pa.string()),
+        ("score", pa.float64()),
+        ("reasons", pa.string()),
+        ("transactions", pa.list_(pa.string())),
+        ("height", pa.int64()),
+        ("time", pa.timestamp("ms")),
+        ("model", pa.string()),
+    ]
+)
+
+
+class Detecting:
+    """Follows the ingest until the process ends; runs in a thread of its own."""
+
+    def __init__(self, warehouse: Warehouse, progress: Progress, detector: Detector) -> None:
+        """Take a detector that has seen nothing yet."""
+        self._warehouse = warehouse
+        self._progress = progress
+        self._detector = detector
+
+    def run(self) -> None:
+        """Detect until there is nothing more to come.
+
+        Raises:
+            duckdb.Error: the file took no commit.
+        """
+        height = self._progress.detected.height
+        for facts in self._warehouse.facts(0, height):
+            if self._progress.is_ending:
+                return
+            self._detector.detect(facts)
+        while (ingested := self._progress.wait_for_rows(height)) is not None:
+            for blocks in _batches(self._warehouse.facts(height + 1, ingested.height)):
+                height = blocks[-1].height
+                self._commit(
+                    [alert for facts in blocks for alert in self._detector.detect(facts)], height
+                )
+                if self._progress.is_ending:
+                    return
+
+    def _commit(self, alerts: Sequence[Alert], height: int) -> None:
+        with self._warehouse.writing() as cursor:
+            if alerts:
+                run_with(cursor, "INSERT INTO alerts SELECT * FROM batch", _table(alerts))
+            row = first_row(cursor, "SELECT hash FROM blocks WHERE height = ?", [height])
+            if row is None:
+                raise AssertionError(f"the facts of block {height} came from its row")
+            last = Cursor(height=height, hash=row[0])
+            advance(cursor, DETECTION, last)
+        self._progress.detect(last)
+
+
+def _batches(facts: Iterator[BlockFacts]) -> Iterator[list[BlockFacts]]:
+    """Yield blocks in commits of a bounded number."""
+    batch: list[BlockFacts] = []
+    for block in facts:
+        batch.append(block)
+        if len(batch) >= DETECTION_BLOCKS_MAX:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _table(alerts: Sequence[Alert]) -> pa.Table:
+    rows = [
+        {
+            "id": alert.id,
+            "typology": alert.typology,
+            "severity": alert.severity.value,
+            "account": alert.account,
+            "score": alert.score,
+            "reasons": json.dumps(
+                [
+                    {
+                        "feature": reason.feature,
+                        "value": reason.value,
+                        "contribution": reason.contribution,
+                        "text": reason.text,
+                    }
+                    for reason in alert.reasons
+                ],
+                ensure_ascii=False,
+                allow_nan=False,
+            ),
+            "transactions": list(alert.transactions),
+            "height": alert.height,
+            "time": datetime.fromtimestamp(alert.time_ms / 1_000, UTC).replace(tzinfo=None),
+            "model": alert.model,
+        }
+        for alert in alerts
+    ]
+    return pa.Table.from_pylist(rows, schema=_COLUMNS)

@@ -1,0 +1,119 @@
+"""The second stage: every alert of the chain once, however often the process ends in between."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics import detecting
+from analytics.detecting import Detecting
+from analytics.detection import Detector
+from analytics.feed import Detected, Report
+from analytics.progress import Progress
+from analytics.typologies.parameters import SanctionedParameters, TypologyParameters
+from analytics.typologies.sanctions import SanctionsList
+from analytics.warehouse.opening import FILE_NAME
+from analytics.warehouse.schema import DETECTION
+from analytics.warehouse.store import Settings, Warehouse, connect
+from ledger.addresses import encode_account_id
+from tests.histories import DAY_MS, History
+
+HANG_S = 60
+"""A stage that does not come to its end fails the test instead of hanging it."""
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    """Return blocks over some days."""
+    history = History(seed=4)
+    history.grow(30, step_ms=DAY_MS // 4)
+    return history
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, history: History) -> Iterator[Warehouse]:
+    """Return a warehouse that holds the chain."""
+    made = Warehouse.create(connect(tmp_path / FILE_NAME, Settings()), history.network.genesis)
+    made.append(history.blocks)
+    yield made
+    made.close()
+
+
+def detector(history: History) -> Detector:
+    """Return a detector that warns of whoever deals with one of the accounts."""
+    listed = encode_account_id(next(iter(history.network.genesis.accounts)))
+    parameters = TypologyParameters(sanctioned=SanctionedParameters(window_hours=1))
+    decimals = {str(code): asset.decimals for code, asset in history.network.genesis.assets.items()}
+    return Detector(parameters, SanctionsList([], {listed}), decimals)
+
+
+def detect(warehouse: Warehouse, history: History, *, until: int) -> None:
+    """Run the stage until a height is done, and end it as the process would."""
+    reached = threading.Event()
+
+    def report(message: Report) -> None:
+        if isinstance(message, Detected) and message.height >= until:
+            progress.end()
+            reached.set()
+
+    progress = Progress(
+        ingested=warehouse.ingested, detected=warehouse.cursor(DETECTION), report=report
+    )
+    stage = threading.Thread(target=Detecting(warehouse, progress, detector(history)).run)
+    stage.start()
+    assert reached.wait(HANG_S)
+    stage.join(HANG_S)
+    assert not stage.is_alive()
+
+
+def alerts(warehouse: Warehouse) -> list[Any]:
+    """Return all alerts, in the order of the chain."""
+    with warehouse.reading() as cursor:
+        return cursor.execute("FROM alerts ORDER BY height, id").fetchall()
+
+
+def test_alerts_are_those_that_the_chain_gives(warehouse: Warehouse, history: History) -> None:
+    """The table holds what a detector says of the same facts, field by field."""
+    detect(warehouse, history, until=history.blocks[-1].header.height)
+    said = [
+        alert
+        for judge in [detector(history)]
+        for facts in warehouse.facts(0, len(history.blocks))
+        for alert in judge.detect(facts)
+    ]
+    said.sort(key=lambda alert: (alert.height, alert.id))
+    rows = alerts(warehouse)
+    assert [row[0] for row in rows] == [alert.id for alert in said] != []
+    for row, alert in zip(rows, said, strict=True):
+        assert row[1:5] == (alert.typology, alert.severity.value, alert.account, alert.score)
+        assert [reason["text"] for reason in json.loads(row[5])] == [r.text for r in alert.reasons]
+        assert tuple(row[6]) == alert.transactions
+        assert row[7] == alert.height
+        assert row[9] == alert.model
+    cursor = warehouse.cursor(DETECTION)
+    assert (cursor.height, cursor.hash) == (
+        history.blocks[-1].header.height,
+        history.blocks[-1].hash.hex(),
+    )
+
+
+def test_an_end_between_two_commits_loses_and_repeats_nothing(
+    warehouse: Warehouse, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended at every few blocks and started anew, the stage leaves the same alerts."""
+    monkeypatch.setattr(detecting, "DETECTION_BLOCKS_MAX", 4)
+    last = history.blocks[-1].header.height
+    for height in range(3, last, 7):
+        detect(warehouse, history, until=height)
+    detect(warehouse, history, until=last)
+    broken = alerts(warehouse)
+    with warehouse.writing() as cursor:
+        cursor.execute("DELETE FROM alerts")
+        cursor.execute("DELETE FROM internal.cursors WHERE stage = 'detection'")
+    detect(warehouse, history, until=last)
+    assert alerts(warehouse) == broken != []
