@@ -18,6 +18,7 @@ from scripts.benchmarks.hashing import measure_hashing
 from scripts.benchmarks.measure import Figure
 from scripts.benchmarks.network import measure_network
 from scripts.benchmarks.report import document, machine, table
+from scripts.benchmarks.start import measure_start
 from scripts.benchmarks.state_tree import measure_state_tree
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "hashing": lambda is_quick: measure_hashing(is_quick=is_quick),
     "finality": lambda is_quick: measure_finality(is_quick=is_quick),
     "network": lambda is_quick: measure_network(BUILD, is_quick=is_quick),
+    "start": lambda is_quick: measure_start(BUILD, is_quick=is_quick),
 }
 
 

@@ -15,7 +15,6 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from typing import Final, cast
 
 from node.workers.framing import READ_BYTES, FrameBuffer, encode_frame
@@ -28,14 +27,19 @@ SLICE_NONCES_MIN: Final = 64
 REPORT_S: Final = 1.0  # how often the count of hashes is reported
 
 
-@dataclass(slots=True, kw_only=True)
 class Job:
-    """A header to solve and how far the search has come."""
+    """A header to solve and how far the search has come.
 
-    job_id: int
-    header_prefix: bytes
-    target: int
-    next_nonce: int
+    A plain class: the module dataclasses brings inspect, ast and dis, a sixth of this process.
+    """
+
+    __slots__ = ("header_prefix", "job_id", "next_nonce", "target")
+
+    def __init__(self, *, job_id: int, header_prefix: bytes, target: int, next_nonce: int) -> None:
+        self.job_id = job_id
+        self.header_prefix = header_prefix
+        self.target = target
+        self.next_nonce = next_nonce
 
 
 class Worker:

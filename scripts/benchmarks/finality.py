@@ -138,6 +138,7 @@ def _calm(seed: int) -> Scenario:
         skew_ms_max=0,
         crash_every_ms=None,
         partition_every_ms=None,
+        clock_step_every_ms=None,
         wipe=False,
         submit_every_ms=1_000,
         attack=Attack.NONE,
