@@ -21,7 +21,8 @@ RUN groupadd --gid ${SUNLIT_UID} sunlit \
  && useradd --uid ${SUNLIT_UID} --gid sunlit --home-dir /app --no-create-home --shell /usr/sbin/nologin sunlit \
  # A new named volume takes the owner of the folder it is mounted on, hence these folders.
  && install -d -m 0700 -o sunlit -g sunlit /app /network /network/home \
-    /network/bank1 /network/bank2 /network/bank3 /network/regulator
+    /network/bank1 /network/bank2 /network/bank3 /network/regulator \
+ && install -d -m 0755 -o sunlit -g sunlit /network/certificates
 COPY --from=build /opt/sunlit /opt/sunlit
 COPY docker /app/docker
 ENV PATH=/opt/sunlit/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SUNLIT_HOME=/app/home

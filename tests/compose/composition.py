@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any, Final
+from urllib.request import urlopen
 
 from wallet.connection import Connection, connect
 from wallet.errors import ApiError, NodeUnreachable
 from wallet.profile import load_profile
+from wallet.trust import trusting_context
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = "sunlit-test"
@@ -105,6 +107,17 @@ class Composition:
         url = next(node.api for node in profile.nodes if node.name == name)
         async with connect(profile, url=url) as connection:
             yield connection
+
+    def votes(self, name: str) -> int:
+        """Return how many votes a member's node has released since it started."""
+        profile = load_profile(self.home)
+        node = next(node for node in profile.nodes if node.name == name)
+        assert node.certificate is not None
+        context = trusting_context(node.certificate)
+        with urlopen(f"{node.api}/metrics", context=context) as answer:
+            lines = answer.read().decode().splitlines()
+        (line,) = (line for line in lines if line.startswith("sunlit_votes_total "))
+        return int(float(line.split()[1]))
 
     async def height(self, name: str, block: str) -> int:
         """Return the height of a node's ``head`` or ``finalized`` block."""

@@ -1,13 +1,15 @@
-"""A real Prometheus on this machine, asked in its own query language."""
+"""A real Prometheus on this machine, asked by its own HTTP API."""
 
 from __future__ import annotations
 
 import json
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -15,21 +17,51 @@ from urllib.request import urlopen
 ANSWER_S_MAX = 5
 
 
-@contextmanager
-def running_prometheus(config: Path) -> Iterator[Callable[[str], str | None]]:
-    """Hold Prometheus running; give what asks it for one number, None while it has none."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A member's node, as Prometheus sees it."""
 
-    def ask(query: str) -> str | None:
-        url = f"http://{address}/api/v1/query?{urlencode({'query': query})}"
+    health: str
+    """``up``, ``down``, or ``unknown`` before the first scrape."""
+    last_error: str
+    """Why the last scrape failed; empty when it did not."""
+
+
+class Prometheus:
+    """A running server's own HTTP API."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def targets(self) -> dict[str, Target]:
+        """Return its targets by member; none while the server does not answer."""
+        found = self._ask("targets", state="active")
+        return {
+            target["labels"]["member"]: Target(
+                health=target["health"], last_error=target["lastError"]
+            )
+            for target in (found or {}).get("activeTargets", [])
+        }
+
+    def count(self, query: str) -> int:
+        """Return how many series a query finds; none while the server does not answer."""
+        found = self._ask("query", query=query)
+        return len((found or {}).get("result", []))
+
+    def _ask(self, path: str, **fields: str) -> Any:
         try:
+            url = f"http://{self._address}/api/v1/{path}?{urlencode(fields)}"
             with urlopen(url, timeout=ANSWER_S_MAX) as answer:
-                found = json.load(answer)["data"]["result"]
+                return json.load(answer)["data"]
         except URLError:
             return None
-        return str(found[0]["value"][1]) if found else None
 
+
+@contextmanager
+def running_prometheus(config: Path) -> Iterator[Prometheus]:
+    """Hold Prometheus running with a configuration."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [
         "prometheus",
         f"--config.file={config}",
@@ -39,6 +71,6 @@ def running_prometheus(config: Path) -> Iterator[Callable[[str], str | None]]:
     ]
     with subprocess.Popen(command) as process:
         try:
-            yield ask
+            yield Prometheus(address)
         finally:
             process.terminate()

@@ -26,6 +26,9 @@ SIDES = (("bank1", "bank2"), ("bank3", "regulator"))
 UNFINAL_BLOCKS = 3
 """Blocks that each side of a partition goes on for while nothing becomes final."""
 
+needs_prometheus = pytest.mark.skipif(
+    not shutil.which("prometheus"), reason="Prometheus is not installed"
+)
 can_cut_links = os.geteuid() == 0 and shutil.which("nsenter") and shutil.which("iptables")
 
 
@@ -61,20 +64,56 @@ async def test_members_are_healthy_and_payments_pass_through_published_ports(
     assert composition.posted("bob") == before + 1_250
 
 
-@pytest.mark.skipif(not shutil.which("prometheus"), reason="Prometheus is not installed")
-async def test_prometheus_scrapes_every_member(composition: Composition, tmp_path: Path) -> None:
-    """The configuration that Compose mounts finds four members up, at their published ports here."""
+def write_prometheus_config(composition: Composition, directory: Path) -> Path:
+    """Write what Compose mounts, with the members at their ports here and their certificates here."""
     text = (ROOT / "docker" / "prometheus.yml").read_text()
     for node in load_profile(composition.home).nodes:
         text = text.replace(f"{node.member}:8100", node.api.removeprefix("https://"))
-    config = tmp_path / "prometheus.yml"
-    config.write_text(text)
-    with running_prometheus(config) as ask:
+    certificates = directory / "certificates"
+    composition.compose("cp", "network:/network/certificates", str(certificates))
+    config = directory / "prometheus.yml"
+    config.write_text(text.replace("/etc/prometheus/certificates", str(certificates)))
+    return config
+
+
+@needs_prometheus
+async def test_prometheus_scrapes_every_member(composition: Composition, tmp_path: Path) -> None:
+    """The configuration that Compose mounts finds four members up, whose certificates hold."""
+    config = write_prometheus_config(composition, tmp_path)
+    assert "insecure_skip_verify" not in config.read_text()
+    with running_prometheus(config) as prometheus:
 
         async def all_are_up() -> bool:
-            return await asyncio.to_thread(ask, "count(up == 1)") == str(len(NAMES))
+            targets = await asyncio.to_thread(prometheus.targets)
+            return [targets[name].health for name in NAMES if name in targets] == ["up"] * 4
+
+        async def all_have_figures() -> bool:
+            found = await asyncio.to_thread(prometheus.count, 'sunlit_head_height{job="sunlit"}')
+            return found == len(NAMES)
 
         await composition.until(all_are_up)
+        await composition.until(all_have_figures)
+
+
+@needs_prometheus
+async def test_threat_9_prometheus_takes_no_other_members_certificate(
+    composition: Composition, tmp_path: Path
+) -> None:
+    """A member that answers in another's place is reported down, by its certificate."""
+    config = write_prometheus_config(composition, tmp_path)
+    certificates = tmp_path / "certificates"
+    shutil.copyfile(certificates / "bank2.crt", certificates / "bank1.crt")
+    with running_prometheus(config) as prometheus:
+
+        async def one_is_down() -> bool:
+            targets = await asyncio.to_thread(prometheus.targets)
+            return {name: target.health for name, target in targets.items()} == {
+                **dict.fromkeys(NAMES, "up"),
+                "bank1": "down",
+            }
+
+        await composition.until(one_is_down)
+        assert "x509" in prometheus.targets()["bank1"].last_error
 
 
 async def test_threat_51_a_killed_member_catches_up(composition: Composition) -> None:
@@ -116,3 +155,33 @@ async def test_threat_47_no_side_of_a_partition_finalizes_and_nothing_is_lost(
     await assert_one_history(composition, max(heights) + 1)
     after = [composition.posted(account) for account in accounts]
     assert after == [before[0] - 100, before[1] + 300, before[2] - 200]
+
+
+async def test_the_network_outlives_its_containers(composition: Composition) -> None:
+    """`down` and `up` with the volumes kept: the same chain, the same money, and finality goes on."""
+    receipt = composition.send("alice", "bob", "5.00", wait="final")
+    height = receipt["height"]
+    before = composition.posted("bob")
+    kept = {name: await composition.hashes(name, height) for name in NAMES}
+    identities = {name: composition.container(name)["Id"] for name in NAMES}
+    genesis = load_profile(composition.home).genesis_hash
+
+    composition.compose("down", "--timeout", "20")
+    composition.compose("up", "--detach", "--wait")
+
+    for name in NAMES:
+        assert composition.container(name)["Id"] != identities[name]
+        assert await composition.hashes(name, height) == kept[name]
+    made_again = composition.home.parent / "made-again"
+    composition.compose("cp", "network:/network/home", str(made_again))
+    assert load_profile(made_again).genesis_hash == genesis
+    assert composition.posted("bob") == before
+    again = composition.send("bob", "alice", "5.00", wait="final")
+    assert again["height"] > height
+    assert composition.posted("bob") == before - 500
+    await assert_one_history(composition, again["height"])
+
+    async def everybody_votes() -> bool:
+        return all([await asyncio.to_thread(composition.votes, name) for name in NAMES])
+
+    await composition.until(everybody_votes)

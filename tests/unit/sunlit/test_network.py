@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ledger.genesis_document import parse_genesis
 from node.config import load_config
@@ -244,6 +247,22 @@ def test_the_compose_network_can_be_made(tmp_path: Path) -> None:
     config = load_config(tmp_path / "bank2" / "node.toml")
     assert str(config.p2p.peers["regulator"]) == "regulator:9100"
     assert str(config.p2p.listen) == "0.0.0.0:9100"
+
+
+def test_prometheus_checks_each_compose_member_by_its_certificate(tmp_path: Path) -> None:
+    """Its configuration names for each member a file that is made and a name that is in it."""
+    network = _make(tmp_path, load_plan(ROOT / "docker" / "members.json"))
+    config = yaml.safe_load((ROOT / "docker" / "prometheus.yml").read_text())
+    assert len(config["scrape_configs"]) == len(network.members)
+    for job, entry in zip(config["scrape_configs"], network.members, strict=True):
+        (target,) = job["static_configs"][0]["targets"]
+        assert target.partition(":")[0] == entry.p2p.partition(":")[0] == entry.id
+        certificate = Path(job["tls_config"].pop("ca_file"))
+        assert job["tls_config"] == {"server_name": entry.id}
+        names = x509.load_pem_x509_certificate((tmp_path / certificate.name).read_bytes())
+        assert base64.b64decode(entry.certificate) == names.public_bytes(Encoding.DER)
+        alternative = names.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert entry.id in alternative.get_values_for_type(x509.DNSName)
 
 
 def test_init_from_the_command_line(tmp_path: Path, home: Path) -> None:
