@@ -78,6 +78,20 @@ def encode_record(record: Record) -> bytes:
     return codec.encode(record.to_value())
 
 
+def encode_records(
+    records: Mapping[StateKey, Record | None],
+) -> dict[StateKey, bytes | None]:
+    """Return the canonical bytes of records by their keys; None where there is none."""
+    encode = codec.encode
+    return {
+        # Nearly all are integers, and a call each would cost more than their encoding.
+        key: encode(record)
+        if type(record) is int
+        else (None if record is None else encode_record(record))
+        for key, record in records.items()
+    }
+
+
 def decode_record(key: bytes, data: bytes) -> Record:
     """Return the record that ``data`` encodes, as the key's first byte tells its type.
 

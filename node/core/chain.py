@@ -17,7 +17,7 @@ from consensus.votes import Certificate, Checkpoint
 from ledger.blocks import Block, SealedHeader
 from ledger.errors import InvalidBlock, LedgerError
 from ledger.hashing import BlockHash
-from ledger.state import Delta, Overlay, Record, StateKey, encode_record
+from ledger.state import Delta, Overlay, Record, StateKey, encode_records
 from ledger.state_tree import StagedUpdate, StateProof, StateTree
 from ledger.transition import apply_block
 from node.core import limits
@@ -393,8 +393,5 @@ class Chain:
         return node.sealed if node is not None else self._store.sealed_header(block_hash)
 
 
-def _changes(delta: Delta) -> list[tuple[bytes, bytes | None]]:
-    return [
-        (key, None if record is None else encode_record(record))
-        for key, record in delta.after.items()
-    ]
+def _changes(delta: Delta) -> Iterable[tuple[bytes, bytes | None]]:
+    return encode_records(delta.after).items()

@@ -10,7 +10,7 @@ from consensus.votes import Checkpoint
 from ledger.blocks import Block
 from ledger.hashing import BlockHash, TxId
 from ledger.merkle import Frontier, leaf_hash
-from ledger.state import Record, StateKey, encode_record
+from ledger.state import Record, StateKey, encode_records
 from node.core.effects import (
     CommitChain,
     Effect,
@@ -144,10 +144,10 @@ class Commit:
         self.end = replace(self.end, head=head, undo=undo)
 
     def _put_state(self, state: Mapping[StateKey, Record | None]) -> None:
-        removed = [key for key, record in state.items() if record is None]
-        self.batch.delete_all(Table.STATE, removed)
+        encoded = encode_records(state)
+        self.batch.delete_all(Table.STATE, [key for key, data in encoded.items() if data is None])
         written: dict[bytes, bytes] = {
-            key: encode_record(record) for key, record in state.items() if record is not None
+            key: data for key, data in encoded.items() if data is not None
         }
         self.batch.put_all(Table.STATE, written)
         self.state.update(state)

@@ -8,7 +8,7 @@ from ledger.kinds import OpenAccount, Transfer
 from ledger.measures import Govern
 from ledger.transactions import SignedTransaction, opened_account_id
 from node.storage.key_value import WriteBatch
-from node.storage.tables import Table, account_history_key, number_key, position_key
+from node.storage.tables import Table, number_key, position_key
 
 
 def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
@@ -18,7 +18,9 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
-        return {leg.debit for leg in effect.legs} | {leg.credit for leg in effect.legs}
+        accounts = {leg.debit for leg in effect.legs}
+        accounts.update([leg.credit for leg in effect.legs])
+        return accounts
     if isinstance(effect, OpenAccount):
         return {opened_account_id(transaction.txid)}
     if isinstance(effect, Govern):
@@ -50,8 +52,9 @@ def _positions(block: Block) -> dict[bytes, bytes]:
 
 def _account_history(block: Block) -> dict[bytes, bytes]:
     height = block.header.height
-    return {
-        account_history_key(account, height, index): transaction.txid
-        for index, transaction in enumerate(block.transactions)
-        for account in accounts_of(transaction)
-    }
+    history: dict[bytes, bytes] = {}
+    for index, transaction in enumerate(block.transactions):
+        position, txid = position_key(height, index), transaction.txid
+        for account in accounts_of(transaction):
+            history[account + position] = txid  # as `account_history_key`
+    return history

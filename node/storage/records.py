@@ -24,7 +24,7 @@ from ledger.errors import DecodeError
 from ledger.hashing import HASH_BYTES, TxId
 from ledger.identity import enum_value, member_id
 from ledger.merkle import Frontier
-from ledger.state import Delta, Record, StateKey, decode_record, encode_record
+from ledger.state import Delta, Record, StateKey, decode_record, encode_records
 from node.core.effects import Retirement, TransactionStatus
 from node.errors import StoreCorrupt
 from node.storage.tables import Table, evidence_prefix
@@ -136,12 +136,12 @@ def decode_root(data: bytes) -> BlockNode:
 
 def encode_delta(delta: Delta) -> bytes:
     """Return the bytes of a block's change of state."""
-    after = delta.after
+    after = encode_records(delta.after)
     return codec.encode(
-        tuple(
-            (key, _encode_optional(before), _encode_optional(after[key]))
-            for key, before in delta.before.items()
-        )
+        [
+            (key, before or b"", after[key] or b"")
+            for key, before in encode_records(delta.before).items()
+        ]
     )
 
 
@@ -154,10 +154,6 @@ def decode_delta(data: bytes) -> Delta:
         key, old, new = codec.fields(entry, 3, "change")
         before[key], after[key] = _decode_optional(key, old), _decode_optional(key, new)
     return Delta(before=before, after=after)
-
-
-def _encode_optional(record: Record | None) -> bytes:
-    return b"" if record is None else encode_record(record)
 
 
 def _decode_optional(key: bytes, data: bytes) -> Record | None:
