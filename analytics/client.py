@@ -1,6 +1,6 @@
 """How the node asks its analytics process: JSON over HTTP on the process's Unix socket.
 
-    client.connect("/tmp/sunlit-…/analytics.sock")      when the process says that it is ready
+    await client.connect(socket)                        when the process says that it is ready
     alerts = await client.get("/alerts", {"limit": "50"})
     async with client.stream("/export", {}) as chunks:
         async for chunk in chunks: …

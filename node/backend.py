@@ -12,6 +12,7 @@ from ledger.genesis import Genesis
 from ledger.genesis_document import format_genesis
 from ledger.hashing import BlockHash
 from ledger.identity import AccountId, MemberId
+from node.analytics.supervisor import Analytics
 from node.api.backend import Busy, ReadOnly
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
@@ -47,6 +48,8 @@ class NodeBackend:
         self._runner = runner
         self._proof_turn = asyncio.Semaphore(1)
         self._proofs_asked = 0
+        self.analytics: Analytics | None = None
+        """The embedded analytics, which the service sets where the node runs it."""
 
     @property
     def genesis_hash(self) -> BlockHash:

@@ -48,6 +48,8 @@ PORT_MAX: Final = 65_535
 PEERS_MAX: Final = 1_024
 VERIFIERS_MAX: Final = 64  # processes
 CACHE_MIB_MAX: Final = 65_536
+ANALYTICS_MEMORY_MIB_MIN: Final = 128
+ANALYTICS_THREADS_MAX: Final = 256
 RESERVE_MIB_MIN: Final = 8
 """Less would not hold what the store is about to write out by itself."""
 RESERVE_MIB_MAX: Final = 1_048_576
@@ -172,6 +174,20 @@ class StorageConfig(_Section):
     """With less room the node only reads until there is more (threat 54)."""
 
 
+class AnalyticsConfig(_Section):
+    """The embedded analytics: a process that holds every final block in a database of its own."""
+
+    enabled: bool | None = None
+    """Whether this node runs it; unless told, those of members with the role regulator do."""
+    dir: FilePath | None = None
+    """Where its files are, which hold everything that members keep from each other; ``analytics``
+    in the data directory unless told."""
+    memory_mib: Annotated[int, Field(ge=ANALYTICS_MEMORY_MIB_MIN, le=CACHE_MIB_MAX)] = 1_024
+    """Memory that its database keeps to; what needs more goes to disk."""
+    threads: Annotated[int, Field(ge=1, le=ANALYTICS_THREADS_MAX)] = 1
+    """Threads that its database works with."""
+
+
 class LogConfig(_Section):
     """What is logged, and how; ``auto`` is JSON unless standard error is a terminal."""
 
@@ -197,6 +213,12 @@ class NodeConfig(_Section):
     verification: VerificationConfig = VerificationConfig()
     storage: StorageConfig = StorageConfig()
     log: LogConfig = LogConfig()
+    analytics: AnalyticsConfig = AnalyticsConfig()
+
+    @property
+    def analytics_dir(self) -> Path:
+        """Where the analytics process keeps its files."""
+        return self.analytics.dir or self.data_dir / "analytics"
 
     @property
     def api_url(self) -> str:

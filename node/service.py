@@ -26,8 +26,9 @@ from consensus.target import bits_to_target
 from ledger.errors import InvalidGenesis, InvalidHeader
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
-from ledger.identity import MemberId
+from ledger.identity import MemberId, Role
 from ledger.keys import SCHEME_ED25519, verify
+from node.analytics.supervisor import Analytics, ProcessSettings
 from node.api.app import make_app
 from node.api.protocol import ProblemProtocol
 from node.backend import NodeBackend
@@ -183,6 +184,9 @@ async def _parts(
         verifier = await held.enter_async_context(
             VerifierPool(processes=config.verification.processes)
         )
+        if _runs_analytics(config, genesis):
+            analytics = Analytics.running(_analytics(config), shell.stream, shell.metrics)
+            backend.analytics = await held.enter_async_context(analytics)
         miner = None
         if config.mining.enabled:
             miner = await held.enter_async_context(
@@ -267,6 +271,22 @@ def _transport(config: NodeConfig, genesis: Genesis, shell: Shell) -> PeerTransp
         },
         limits=TransportLimits(frame_bytes_max=frame_bytes, queue_bytes_max=queue_bytes),
         jitter=random.Random(),  # noqa: S311 - spreads dials, keeps no secret
+    )
+
+
+def _runs_analytics(config: NodeConfig, genesis: Genesis) -> bool:
+    """Tell whether this node runs the embedded analytics: as told, else where a regulator's is."""
+    if config.analytics.enabled is not None:
+        return config.analytics.enabled
+    return genesis.members[MemberId(config.member)].has_role(Role.REGULATOR)
+
+
+def _analytics(config: NodeConfig) -> ProcessSettings:
+    return ProcessSettings(
+        genesis_file=config.genesis,
+        directory=config.analytics_dir,
+        memory_mib=config.analytics.memory_mib,
+        threads=config.analytics.threads,
     )
 
 

@@ -87,7 +87,7 @@ class Replay:
         ]
         self._note(self._last, legs)
         supplies = {key[1:].decode(): amount for key, amount in self._under(SUPPLY)}
-        balances = {(account, asset): amount for account, asset, amount in held}
+        balances = {(account, str(asset)): amount for account, asset, amount in held}
         return self._digest(self._last, [], legs, opened, [], changes_digest(balances, supplies))
 
     def apply(self, block: Block) -> BlockDigest:
@@ -226,13 +226,13 @@ class Replay:
         body = transaction.body
         effect, kind, text = body.effect, body.kind.name.lower(), self._text
         if isinstance(effect, Transfer):
-            for debit, credit, asset, amount, reference in effect.legs:
-                words = reference or body.reference
-                yield [kind, text(debit), text(credit), asset, amount, words]
+            for leg in effect.legs:
+                sides = [text(leg.debit), text(leg.credit)]
+                yield [kind, *sides, leg.asset, leg.amount, leg.reference or body.reference]
         elif isinstance(effect, Issue | Redeem):
             for account, amount in effect.entries:
-                sides = [None, text(account)] if kind == "issue" else [text(account), None]
-                yield [kind, *sides, effect.asset, amount, body.reference]
+                ends = [None, text(account)] if kind == "issue" else [text(account), None]
+                yield [kind, *ends, effect.asset, amount, body.reference]
 
     def _opened(self, transaction: SignedTransaction) -> Iterator[Row]:
         effect = transaction.body.effect

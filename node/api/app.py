@@ -13,6 +13,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from node.analytics import comparison
 from node.api import accounts, chain, node_status, transactions
 from node.api.auth import TokenAuthority
 from node.api.backend import Backend
@@ -24,7 +25,7 @@ from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
 from node.audit import block_stream, registers, search
-from node.audit.block_stream import STREAMS
+from node.audit.events import STREAMS
 from node.metrics import Metrics
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -35,6 +36,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     block_stream.OPERATION,
     search.OPERATION,
     *registers.OPERATIONS,
+    *comparison.OPERATIONS,
 )
 
 UNMATCHED: Final = "unmatched"

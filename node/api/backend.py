@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ledger.genesis import Genesis
 from ledger.identity import AccountId, MemberId
+from node.analytics.supervisor import Analytics
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.storage.view import ChainView
@@ -63,6 +64,11 @@ class Backend(Protocol):
     @property
     def stream(self) -> BlockStream:
         """Blocks in order, for the audit stream."""
+        ...
+
+    @property
+    def analytics(self) -> Analytics | None:
+        """The embedded analytics; None where the node runs none."""
         ...
 
     def is_ready(self) -> bool:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Generic, Literal, NotRequired, TypeVar
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from node.analytics.documents import AnalyticsStatusDocument
+
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 Item = TypeVar("Item")
 
@@ -69,6 +71,8 @@ class StatusDocument(TypedDict):
     voting: bool
     """Whether this node's sealing key votes for finality."""
     mempool: MempoolDocument
+    analytics: NotRequired[AnalyticsStatusDocument]
+    """Only where the node runs the embedded analytics."""
 
 
 @with_config(_DESCRIBED)

@@ -34,21 +34,28 @@ async def readiness(call: Call, _: NoQuery) -> web.Response:
 async def metrics(call: Call, _: NoQuery) -> web.Response:
     """Give all metrics in Prometheus' text format."""
     call.backend.metrics.observe_status(call.backend.status())
+    if call.backend.analytics is not None:
+        call.backend.analytics.observe()
     return web.Response(body=call.backend.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def status(call: Call, _: NoQuery) -> web.Response:
     """Say which chain this is, where its head and its last final block are, and how it fares."""
     backend = call.backend
-    return json_response(
-        status_document(
-            backend.status(),
-            chain_id=backend.chain_id,
-            genesis_hash=call.genesis_hash,
-            member=backend.member,
-            version=VERSION,
-        )
+    document = status_document(
+        backend.status(),
+        chain_id=backend.chain_id,
+        genesis_hash=call.genesis_hash,
+        member=backend.member,
+        version=VERSION,
     )
+    if backend.analytics is not None:
+        document["analytics"] = {
+            "state": backend.analytics.state.value,
+            "height": backend.analytics.height,
+            "detection_height": backend.analytics.detection_height,
+        }
+    return json_response(document)
 
 
 OPERATIONS: Final = (

@@ -14,6 +14,7 @@ from typing import Final, TypedDict
 from aiohttp import web
 from pydantic import ValidationError
 
+from analytics.errors import RequestRefused, Unavailable
 from ledger.errors import LedgerError
 from node.api.backend import Busy, ReadOnly
 
@@ -146,6 +147,8 @@ def problem_of(error: Exception) -> Problem | None:
     """Return the problem that an exception stands for; None for a fault of our own."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, RequestRefused | Unavailable):
+        return _problem_of_analytics(error)
     if isinstance(error, Busy):
         detail = "The node has too much to do; try again."
         return unavailable("busy", detail, retry_after_s=error.retry_after_s)
@@ -161,6 +164,21 @@ def problem_of(error: Exception) -> Problem | None:
         phrase = HTTPStatus(error.status).description or HTTPStatus(error.status).phrase
         return Problem(error.status, code, f"{phrase.removesuffix('.')}.", headers=kept)
     return None
+
+
+def _problem_of_analytics(error: RequestRefused | Unavailable) -> Problem:
+    """Return the problem that the analytics process found, or that it is not there."""
+    detail = _sentence(error.detail)
+    if isinstance(error, Unavailable):
+        return unavailable(error.code, detail, retry_after_s=error.retry_after_s)
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return unavailable(error.code, detail)
+    return Problem(error.status, error.code, detail)
+
+
+def _sentence(detail: str) -> str:
+    """Return a detail of the analytics process as this API writes its own."""
+    return detail[:1].upper() + detail[1:].removesuffix(".") + "."
 
 
 def internal_problem() -> Problem:

@@ -248,6 +248,10 @@ class ChainView:
             return None
         return stored(decode_stored_block, data, Table.BLOCKS, block_hash)
 
+    def block_bytes(self, block_hash: BlockHash) -> bytes | None:
+        """Return a stored block's canonical bytes, on any branch."""
+        return self._reads.get(Table.BLOCKS, block_hash)
+
     def is_on_best_chain(self, checkpoint: Checkpoint) -> bool:
         """Tell whether a block is on the best chain."""
         return self.hash_at(checkpoint.height) == checkpoint.hash

@@ -34,7 +34,7 @@ from sunlit.cli import main as sunlit
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PACKAGES = ("ledger", "consensus", "node", "wallet", "auditor", "sunlit")
+PACKAGES = ("ledger", "consensus", "node", "wallet", "auditor", "analytics", "sunlit")
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 DECISIONS = sorted((DOCS / "adr").glob("*.md"))
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

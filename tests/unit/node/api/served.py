@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import jwt
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from analytics.client import AnalyticsClient
 from consensus.evidence import find_evidence
 from ledger.addresses import encode_account_id
 from ledger.errors import LedgerError
 from ledger.genesis_document import format_genesis
 from ledger.identity import AccountId, MemberId
 from ledger.transactions import SignedTransaction, decode_transaction
+from node.analytics.supervisor import Analytics, ProcessSettings
 from node.api.app import make_app
 from node.api.backend import Busy, ReadOnly
 from node.core.effects import (
@@ -46,6 +49,35 @@ Json = dict[str, Any]
 Client = TestClient[web.Request, web.Application]
 
 
+DIGESTS: dict[str, str] = dict.fromkeys(("rows", "changes"), "00" * 32)
+ANALYTICS_ANSWERS: dict[str, Any] = {
+    "/warehouse/blocks": {
+        "items": [{"height": 1, "hash": "00" * 32, "transactions": 1, "legs": 1, **DIGESTS}]
+    },
+    "/warehouse/state": {
+        "height": 1,
+        "hash": "00" * 32,
+        "accounts": 3,
+        **dict.fromkeys(("balances", "supply", "registers", "days"), "00" * 32),
+    },
+}
+"""What a played analytics process says at each path that the node asks."""
+
+
+class PlayedAnalytics(AnalyticsClient):
+    """An analytics process played by the test."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._answers = answers
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        answer = self._answers[path]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
 class ServedNode:
     """A node's backend over a store in memory; the engine is played by the test."""
 
@@ -61,11 +93,21 @@ class ServedNode:
         self.ready = True
         self.is_busy = False
         self.has_room = True
+        self.analytics: Analytics | None = None
         self.proof_refusal: Exception | None = None
         self.answer: Callable[[bytes], SubmissionOutcome] = accept
         self.submitted: list[bytes] = []
         self.now_s = float(NOW_S)
         self.head = self.final = self.branches.genesis
+
+    def run_analytics(self, answers: Mapping[str, Any]) -> None:
+        """Let the node run analytics that give these documents, or raise them, by path."""
+        settings = ProcessSettings(
+            genesis_file=Path("genesis.json"), directory=Path("analytics"), memory_mib=1, threads=1
+        )
+        if self.analytics is None:
+            self.analytics = Analytics(settings, self.stream, self.metrics)
+        self.analytics.client = PlayedAnalytics(answers)
 
     # --- what the API asks -----------------------------------------------------------------
 

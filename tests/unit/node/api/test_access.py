@@ -18,7 +18,15 @@ from node.api.app import OPERATIONS
 from node.api.operations import Access
 from node.api.problems import CHALLENGE
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.served import LIFE_S, NOW_S, Client, ServedNode, bearer, problem
+from tests.unit.node.api.served import (
+    ANALYTICS_ANSWERS,
+    LIFE_S,
+    NOW_S,
+    Client,
+    ServedNode,
+    bearer,
+    problem,
+)
 
 Mint = Callable[[ServedNode], str]
 
@@ -142,6 +150,8 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "list_supply": ("/v1/audit/supply", REGULATORS),
     "audit_members": ("/v1/audit/members", REGULATORS),
     "list_evidence": ("/v1/audit/evidence", REGULATORS),
+    "compare_blocks": ("/v1/audit/warehouse/blocks", REGULATORS),
+    "compare_state": ("/v1/audit/warehouse/state", REGULATORS),
 }
 """A path of each operation, and whose tokens open it."""
 
@@ -149,6 +159,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
 async def _status_of(node: ServedNode, client: Client, name: str, token: str | None) -> int:
     """Call an operation, as well as it can be called, and check what a refusal looks like."""
     operation = next(operation for operation in OPERATIONS if operation.name == name)
+    node.run_analytics(ANALYTICS_ANSWERS)
     transaction = node.head.ancestry()[1].block.transactions[0]
     path = PATHS[name][0].format(txid=transaction.txid.hex(), alice=node.account_text("alice"))
     body = {"get": None, "post": transaction.raw}[operation.method.lower()]

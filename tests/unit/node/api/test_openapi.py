@@ -15,7 +15,7 @@ from node.api.app import OPERATIONS, make_app
 from node.api.docs_page import ASSETS, CONTENT_SECURITY_POLICY
 from node.api.openapi import openapi_document
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.served import Client, Json, ServedNode, bearer
+from tests.unit.node.api.served import ANALYTICS_ANSWERS, Client, Json, ServedNode, bearer
 
 PAGES = {"/openapi.json", "/docs", "/docs/start.js", *(f"/docs/{name}" for name in ASSETS)}
 """Routes that serve the document and its page, and are no operations of the API."""
@@ -52,6 +52,7 @@ async def test_answers_are_as_described(node: ServedNode, client: Client, docume
         node.network.open_account(key_set([make_signer("dora")]), sequence=1),
     )
     node.find_double_vote()
+    node.run_analytics(ANALYTICS_ANSWERS)
     txid = node.head.ancestry()[1].block.transactions[0].txid.hex()
     values = {"txid": txid, "block": "head", "account": node.account_text("alice")}
     headers = bearer(node.officer_token("regulator"))
