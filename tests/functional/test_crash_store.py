@@ -19,9 +19,9 @@ from tests.functional.store_writer import CACHE_MIB, FAILED_STATUS, chain_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = 12
-OPEN_SYNCS = 24
+OPEN_SYNCS = 25
 """Syncs of a new store up to and with that of its genesis."""
-LATE_SYNCS = (OPEN_SYNCS + 9, OPEN_SYNCS + 18, OPEN_SYNCS + 27, *range(57, 61))
+LATE_SYNCS = (OPEN_SYNCS + 9, OPEN_SYNCS + 18, OPEN_SYNCS + 27, *range(58, 62))
 """Some while blocks are written: of a pending transaction, a block, finality, a vote."""
 STRACE = shutil.which("strace")
 
