@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from node.audit import block_stream
+from node.audit import block_stream, events
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem, serving
 
 PATH = "/v1/audit/blocks"
@@ -66,8 +66,9 @@ async def client(node: ServedNode) -> AsyncIterator[Client]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make streams look at their token, and say that they live, without a wait."""
-    monkeypatch.setattr(block_stream, "STREAM_RECHECK_SECONDS", 0.01)
-    monkeypatch.setattr(block_stream, "STREAM_COMMENT_SECONDS", 0.02)
+    for module in (block_stream, events):
+        monkeypatch.setattr(module, "STREAM_RECHECK_SECONDS", 0.01)
+    monkeypatch.setattr(events, "STREAM_COMMENT_SECONDS", 0.02)
 
 
 async def _open(node: ServedNode, client: Client, query: str = "", **headers: str) -> Events:
@@ -212,8 +213,8 @@ async def test_threat_67_slow_consumers_are_cut_off(
     node: ServedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A consumer that takes nothing holds one event at most, and is closed after its time."""
-    monkeypatch.setattr(block_stream, "STREAM_WRITE_SECONDS_MAX", 0.1)
-    monkeypatch.setattr(block_stream, "write_json", lambda _: b"x" * 4 * 1024 * 1024)
+    monkeypatch.setattr(events, "STREAM_WRITE_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(events, "write_json", lambda _: b"x" * 4 * 1024 * 1024)
     closed = asyncio.Event()
     monkeypatch.setattr(node.metrics, "stream_closed", closed.set)
     async with serving(node) as client:

@@ -1,0 +1,174 @@
+"""Streams of events to regulators: how they are written, and what ends them.
+
+Two forms of one stream: Server-Sent Events, or lines of JSON for who asks for
+``application/x-ndjson``. Nothing is queued for a consumer; one that does not take an event in time
+is cut off and resumes with the id of the last it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Protocol, Self
+
+from aiohttp import hdrs, web
+
+from node.api.json_text import write_json
+from node.api.limits import (
+    STREAM_COMMENT_SECONDS,
+    STREAM_RECHECK_SECONDS,
+    STREAM_RETRY_MILLISECONDS,
+    STREAM_WRITE_SECONDS_MAX,
+)
+from node.api.operations import EVENT_STREAM, Call
+from node.api.problems import Problem
+
+NDJSON: Final = "application/x-ndjson"
+LAST_EVENT_ID: Final = "Last-Event-ID"
+
+STREAMS: Final[web.AppKey[set[asyncio.Task[Any]]]] = web.AppKey("streams", set)
+"""Tasks of the open streams, which end when the server stops."""
+
+
+class Framing(Protocol):
+    """How events are written."""
+
+    media_type: str
+    opening: bytes
+    keep_alive: bytes
+
+    def frame(self, event: str, cursor: str, document: Mapping[str, Any]) -> bytes:
+        """Return the bytes of one event."""
+        ...
+
+    def closing(self, reason: str, cursor: str) -> bytes:
+        """Return the bytes that say why the stream ends, where the form has a place for it."""
+        ...
+
+
+class ServerSentEvents:
+    """Server-Sent Events (WHATWG HTML, section 9.2)."""
+
+    media_type = EVENT_STREAM
+    opening = f"retry: {STREAM_RETRY_MILLISECONDS}\n\n".encode()
+    keep_alive = b": the stream lives\n\n"
+
+    def frame(self, event: str, cursor: str, document: Mapping[str, Any]) -> bytes:
+        """Return one event; its JSON is one line, since line breaks are escaped in it."""
+        return f"event: {event}\nid: {cursor}\ndata: ".encode() + write_json(document) + b"\n\n"
+
+    def closing(self, reason: str, cursor: str) -> bytes:
+        """Return a comment."""
+        return f": {reason}; resume with {LAST_EVENT_ID}: {cursor}\n\n".encode()
+
+
+class JsonLines:
+    """Lines of JSON; a blank line keeps the connection alive."""
+
+    media_type = NDJSON
+    opening = b""
+    keep_alive = b"\n"
+
+    def frame(self, event: str, cursor: str, document: Mapping[str, Any]) -> bytes:
+        """Return one line: the document with the event's name and its cursor before it."""
+        return write_json({"event": event, "id": cursor, **document}) + b"\n"
+
+    def closing(self, reason: str, cursor: str) -> bytes:  # noqa: ARG002 - lines hold events only
+        """Return nothing: every line is an event, and the last one has the cursor."""
+        return b""
+
+
+class StreamEnded(Exception):
+    """The stream must end now, and its consumer was told why: its token ran out or was revoked."""
+
+
+class EventChannel:
+    """One consumer's open response. Send each event, and call ``rest`` whenever there is none."""
+
+    def __init__(self, call: Call, framing: Framing, cursor: str) -> None:
+        self._call = call
+        self._response = web.StreamResponse(
+            headers={
+                hdrs.CONTENT_TYPE: framing.media_type,
+                hdrs.CACHE_CONTROL: "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        self._clock_s = asyncio.get_running_loop().time
+        self._checked_s = self._spoken_s = self._clock_s()
+        self._cursor = cursor
+        self.framing = framing
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, call: Call, cursor: str) -> AsyncIterator[Self]:
+        """Hold a response open in the form that the client asked for.
+
+        ``cursor`` is the id of the last event that the consumer has, empty where it has none. A
+        consumer that goes away, and a stream that must end, leave quietly.
+        """
+        wants_lines = NDJSON in call.request.headers.get(hdrs.ACCEPT, "")
+        channel = cls(call, JsonLines() if wants_lines else ServerSentEvents(), cursor)
+        task = asyncio.current_task()
+        streams, metrics = call.request.app[STREAMS], call.backend.metrics
+        await channel.response.prepare(call.request)
+        if task is not None:
+            streams.add(task)
+        metrics.stream_opened()
+        try:
+            with suppress(ConnectionError, StreamEnded):
+                await channel._write(channel.framing.opening)
+                yield channel
+        finally:
+            metrics.stream_closed()
+            if task is not None:
+                streams.discard(task)
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """The response that the events are written to."""
+        return self._response
+
+    async def send(self, payload: bytes, cursor: str) -> None:
+        """Send one event, after which the consumer stands at ``cursor``.
+
+        Raises:
+            StreamEnded: the token holds no longer.
+            ConnectionError: the consumer is gone, or too slow (threat 67).
+        """
+        await self._check()
+        await self._write(payload)
+        self._cursor = cursor
+        self._spoken_s = self._clock_s()
+
+    async def rest(self) -> None:
+        """Keep a quiet stream alive; see ``send`` for what it raises."""
+        await self._check()
+        if self._clock_s() - self._spoken_s >= STREAM_COMMENT_SECONDS:
+            await self._write(self.framing.keep_alive)
+            self._spoken_s = self._clock_s()
+
+    async def _check(self) -> None:
+        if self._clock_s() - self._checked_s < STREAM_RECHECK_SECONDS:
+            return
+        self._checked_s = self._clock_s()
+        transport = self._call.request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        try:
+            self._call.authority.require_valid(self._call.caller, self._call.backend.view())
+        except Problem as problem:
+            await self._write(self.framing.closing(problem.code, self._cursor))
+            raise StreamEnded from None
+
+    async def _write(self, payload: bytes) -> None:
+        """Write, or cut off a consumer that does not take it in time (threat 67)."""
+        try:
+            async with asyncio.timeout(STREAM_WRITE_SECONDS_MAX):
+                await self._response.write(payload)
+        except TimeoutError:
+            transport = self._call.request.transport
+            if transport is not None:
+                transport.abort()
+            raise ConnectionResetError("the consumer is too slow") from None
