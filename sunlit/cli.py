@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import click
 
+from analytics.errors import AnalyticsError
 from ledger.errors import LedgerError
 from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
@@ -50,6 +51,11 @@ GROUPS: Final[Mapping[str, GroupSource]] = {
         module="auditor.govern_cli",
         attribute="govern",
         short_help="Freeze and unfreeze accounts, by two officers.",
+    ),
+    "analytics": GroupSource(
+        module="sunlit.analytics_cli",
+        attribute="analytics",
+        short_help="Hold a regulator's warehouse to the chain.",
     ),
     "network": GroupSource(
         module="sunlit.network_cli",
@@ -103,7 +109,7 @@ class LazyGroup(click.Group):
         except ConfigError as error:
             report_error(error.code, error.detail)
             ctx.exit(USAGE_STATUS)
-        except (LedgerError, NodeError, SunlitError, WalletError) as error:
+        except (AnalyticsError, LedgerError, NodeError, SunlitError, WalletError) as error:
             report_error(error.code, error.detail)
             ctx.exit(FAILURE_STATUS)
         except (KeyboardInterrupt, click.Abort):

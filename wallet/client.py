@@ -205,6 +205,24 @@ class NodeClient:
         """Return the conflicting votes of members."""
         return [evidence async for evidence in self._pages("/v1/audit/evidence", {})]
 
+    async def audit_warehouse_state(self) -> Json:
+        """Return the digests of everything that the node's warehouse holds."""
+        return await self._json("GET", "/v1/audit/warehouse/state")
+
+    async def audit_warehouse_blocks(self, last: int) -> AsyncGenerator[Json, None]:
+        """Yield blocks from 0 to a height, each with what the node's warehouse says of it."""
+        path, following = "/v1/audit/warehouse/blocks", "0"
+        while True:
+            page = await self._json("GET", path, query={"from": following, "to": str(last)})
+            items = page.get("items")
+            if not isinstance(items, list):
+                raise _bad_answer(f"{path} is no list")
+            for item in items:
+                yield item
+            if page.get("next_cursor") is None:
+                return
+            following = str(page["next_cursor"])
+
     @asynccontextmanager
     async def audit_block_events(
         self, query: Mapping[str, str], *, last_event_id: str | None
