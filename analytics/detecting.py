@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 
 from analytics.alerts import Alert
@@ -71,14 +72,19 @@ class Detecting:
 
     def _commit(self, alerts: Sequence[Alert], height: int) -> None:
         with self._warehouse.writing() as cursor:
-            if alerts:
-                run_with(cursor, "INSERT INTO alerts SELECT * FROM batch", _table(alerts))
+            insert_alerts(cursor, alerts)
             row = first_row(cursor, "SELECT hash FROM blocks WHERE height = ?", [height])
             if row is None:
                 raise AssertionError(f"the facts of block {height} came from its row")
             last = Cursor(height=height, hash=row[0])
             advance(cursor, DETECTION, last)
         self._progress.detect(last)
+
+
+def insert_alerts(cursor: duckdb.DuckDBPyConnection, alerts: Sequence[Alert]) -> None:
+    """Append alerts to their table, within a transaction of the caller's."""
+    if alerts:
+        run_with(cursor, "INSERT INTO alerts SELECT * FROM batch", _table(alerts))
 
 
 def _batches(facts: Iterator[BlockFacts]) -> Iterator[list[BlockFacts]]:

@@ -14,6 +14,8 @@ FACTS_LEGS_MAX: Final = 50_000
 """Legs after which a read for detection begins another query."""
 DETECTION_BLOCKS_MAX: Final = 200
 """Most blocks of one commit of alerts."""
+ALERTS_PAGE_MAX: Final = 1_000
+"""Most alerts of one answer."""
 COMMIT_LINGER_S: Final = 0.02
 """How long a commit waits for a block that follows, seconds; so a live block is committed alone."""
 COMMIT_WAIT_S_MAX: Final = 0.25

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from analytics import status
+from analytics import alerting, status
 from analytics.server import Route
 from analytics.warehouse import comparison
 
-ROUTES: Final[tuple[Route, ...]] = (*status.ROUTES, *comparison.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (*status.ROUTES, *alerting.ROUTES, *comparison.ROUTES)

@@ -54,3 +54,43 @@ class WarehouseStateDocument(TypedDict):
     """Accounts with status and activity, members, assets."""
     days: str
     """Balances that each account closed each day with."""
+
+
+@with_config(_DESCRIBED)
+class ReasonDocument(TypedDict):
+    """One measured fact behind a score, and its share of it."""
+
+    feature: str
+    value: float
+    contribution: float
+    """Share of the score; the shares of all reasons add up to it."""
+    text: str
+
+
+@with_config(_DESCRIBED)
+class AlertDocument(TypedDict):
+    """A warning of the analytics."""
+
+    id: str
+    typology: str
+    severity: Literal["low", "medium", "high", "critical"]
+    account: str | None
+    """Account that it is about; null where it is about the market."""
+    score: float
+    """Strength of the pattern, 0 to 1."""
+    reasons: list[ReasonDocument]
+    transactions: list[str]
+    """Txids that it rests on, oldest first; each can be proved."""
+    height: int
+    """Block at which it was found."""
+    time: str
+    """Time of that block."""
+    model: str
+    """Name and version of what found it."""
+
+
+@with_config(_DESCRIBED)
+class AlertLineDocument(AlertDocument):
+    """An alert as a line of a stream."""
+
+    event: Literal["alert"]

@@ -96,6 +96,7 @@ class Analytics:
         self._is_ready = False
         self._has_committed = False
         self._rebuild_reason: str | None = None
+        self._moved = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
@@ -129,6 +130,11 @@ class Analytics:
     def detection_height(self) -> int | None:
         """Height of the last block that was searched for alerts; None before the first."""
         return self._detection_height
+
+    @property
+    def moved(self) -> asyncio.Event:
+        """An event that the next search of a block for alerts sets; take it before asking for them."""
+        return self._moved
 
     @property
     def lag_blocks(self) -> int:
@@ -172,7 +178,7 @@ class Analytics:
         socket: Path | None = None
         try:
             async for report in _reports(process):
-                self._take(report)
+                self.take(report)
                 if isinstance(report, Ready):
                     socket = Path(report.socket)
                     await self.client.connect(report.socket)
@@ -188,7 +194,8 @@ class Analytics:
             if socket is not None:  # a process that was killed could not remove it
                 shutil.rmtree(socket.parent, ignore_errors=True)
 
-    def _take(self, report: Report) -> None:
+    def take(self, report: Report) -> None:
+        """Note what the process reports of itself."""
         match report:
             case Ready():
                 self._is_ready, self._height = True, report.height
@@ -202,6 +209,8 @@ class Analytics:
                 log.debug("analytics_ingested", height=report.height)
             case Detected():
                 self._detection_height = report.height
+                self._moved.set()
+                self._moved = asyncio.Event()
             case Failed():
                 log.error("analytics_failed", code=report.code, detail=report.detail)
 

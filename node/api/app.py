@@ -24,7 +24,7 @@ from node.api.openapi import openapi_document
 from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
-from node.audit import block_stream, registers, search
+from node.audit import alerts, block_stream, registers, search
 from node.audit.events import STREAMS
 from node.metrics import Metrics
 
@@ -36,6 +36,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     block_stream.OPERATION,
     search.OPERATION,
     *registers.OPERATIONS,
+    *alerts.OPERATIONS,
     *comparison.OPERATIONS,
 )
 

@@ -40,6 +40,8 @@ ACCOUNT_PATTERN: Final = "^(sun1[02-9ac-hj-np-z]{38}|SUN1[02-9AC-HJ-NP-Z]{38})$"
 """Bech32m, all small or all capital; the checksum is beyond a pattern."""
 ASSET_PATTERN: Final = f"^[A-Z][A-Z0-9]{{0,{limits.ASSET_CODE_BYTES_MAX - 1}}}$"
 
+HEIGHT_DIGITS_MAX: Final = 16
+"""Digits of the highest height."""
 POSITION_INDEX_LIMIT: Final = 2**32
 """A place within a block has 4 bytes."""
 
@@ -223,7 +225,7 @@ def parse_position_cursor(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     height, separator, index = cursor.partition(":")
-    is_number = all(n.isascii() and n.isdigit() and len(n) < 17 for n in (height, index))
+    is_number = all(n.isascii() and n.isdigit() and len(n) <= HEIGHT_DIGITS_MAX for n in (height, index))
     if not separator or not is_number or int(index) >= POSITION_INDEX_LIMIT:
         raise invalid("/query/cursor", "no cursor of this list", code="bad_cursor")
     return Position(int(height), int(index))
@@ -241,7 +243,7 @@ def parse_event_id(text: str) -> Checkpoint:
         Problem: 422; no stream ever gave that id (threat 68).
     """
     height, separator, block_hash = text.partition(":")
-    is_number = height.isascii() and height.isdigit() and len(height) < 17
+    is_number = height.isascii() and height.isdigit() and len(height) <= HEIGHT_DIGITS_MAX
     if not separator or not is_number or int(height) > HEIGHT_MAX:
         raise invalid("/header/Last-Event-ID", "height:hash", code="bad_cursor")
     named = _hash(block_hash, "/header/Last-Event-ID", code="bad_cursor")

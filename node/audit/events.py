@@ -149,6 +149,13 @@ class EventChannel:
             await self._write(self.framing.keep_alive)
             self._spoken_s = self._clock_s()
 
+    async def rest_until(self, moved: asyncio.Event) -> None:
+        """Rest until something moved, or for as long as a stream may go unchecked."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STREAM_RECHECK_SECONDS):
+                await moved.wait()
+        await self.rest()
+
     async def _check(self) -> None:
         if self._clock_s() - self._checked_s < STREAM_RECHECK_SECONDS:
             return

@@ -54,6 +54,25 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
     "/warehouse/blocks": {
         "items": [{"height": 1, "hash": "00" * 32, "transactions": 1, "legs": 1, **DIGESTS}]
     },
+    "/alerts": {
+        "items": [
+            {
+                "id": "ab" * 16,
+                "typology": "structuring",
+                "severity": "medium",
+                "account": None,
+                "score": 0.75,
+                "reasons": [
+                    {"feature": "bunching", "value": 1.0, "contribution": 0.75, "text": "bunching"}
+                ],
+                "transactions": ["00" * 32],
+                "height": 1,
+                "time_ms": NOW_S * 1_000,
+                "model": "structuring/1",
+            }
+        ],
+        "next_cursor": None,
+    },
     "/warehouse/state": {
         "height": 1,
         "hash": "00" * 32,
