@@ -14,7 +14,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from typing import TypeVar, cast
@@ -31,18 +30,13 @@ KEY_HASHES_MAX = 32_768
 """Hashed keys kept at hand, some 250 bytes each: busy accounts change in block after block."""
 
 # Hashed where they are needed: so short a hash costs no more than the call that wraps it.
-_VALUE, _BUCKET, _NODE = STATE_VALUE.prefix, STATE_BUCKET.prefix, STATE_NODE.prefix
+_KEY, _VALUE = STATE_KEY.prefix, STATE_VALUE.prefix
+_BUCKET, _NODE = STATE_BUCKET.prefix, STATE_NODE.prefix
 
 _V = TypeVar("_V")
 
 Change = tuple[bytes, bytes | None]
 """A state key and the canonical bytes of its record; None removes it."""
-
-
-@lru_cache(maxsize=KEY_HASHES_MAX)
-def entry_hash(key: bytes) -> bytes:
-    """Return the 32-byte hash under which a state key is kept."""
-    return STATE_KEY(key)
 
 
 def _bucket_of(key_hash: bytes) -> int:
@@ -88,10 +82,11 @@ class StateTree:
     Memory: 64 bytes an entry, 3 MiB of inner nodes and 8 MiB of hashed keys.
     """
 
-    __slots__ = ("_buckets", "_families", "root")
+    __slots__ = ("_buckets", "_families", "_key_hashes", "root")
 
     def __init__(self) -> None:
         self._buckets = [b""] * BUCKETS
+        self._key_hashes: dict[bytes, bytes] = {}
         self._families: list[list[Family]] = []
         child = STATE_BUCKET(b"")
         for level in reversed(range(LEVELS)):
@@ -131,8 +126,13 @@ class StateTree:
     def _changed_buckets(self, changes: Iterable[Change], onto: StagedUpdate) -> dict[int, bytes]:
         buckets: dict[int, bytes] = {}
         held = _Layered(onto.buckets, self._buckets) if onto.buckets else self._buckets
+        key_hashes = self._key_hashes
         for key, value in changes:
-            key_hash = entry_hash(key)
+            key_hash = key_hashes.get(key)
+            if key_hash is None:
+                if len(key_hashes) >= KEY_HASHES_MAX:
+                    key_hashes.clear()
+                key_hash = key_hashes[key] = sha256(_KEY + key).digest()
             index = key_hash[0] << 8 | key_hash[1]
             bucket = buckets[index] if index in buckets else held[index]
             entry = b"" if value is None else key_hash + sha256(_VALUE + value).digest()

@@ -17,6 +17,7 @@ from ed25519_zebra import ed_verify
 from ledger.blocks import decode_block, validate_body
 from ledger.keys import verify
 from ledger.transition import signature_items
+from node.collector import settle_collector
 from node.core.chain import Chain
 from node.core.effects import StoreBlock
 from node.core.ports import Environment, RecoveredVotes
@@ -90,6 +91,7 @@ class Follower:
 @contextmanager
 def following(workload: Workload, directory: Path) -> Iterator[Follower]:
     """Lend a follower at genesis with its store in a new folder under ``directory``."""
+    settle_collector()  # as the node does when it starts
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=directory, prefix="bench-") as folder:
         follower = Follower(workload, Path(folder))
