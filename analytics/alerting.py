@@ -101,7 +101,7 @@ def _place(request: web.Request) -> Place | None:
     height, colon, alert = text.partition(":")
     if not colon or not height.isascii() or not height.isdigit():
         raise RequestRefused(
-            422, "invalid_cursor", "a cursor is HEIGHT:ID", pointer="/query/cursor"
+            422, "invalid_field", "a cursor is HEIGHT:ID", pointer="/query/cursor"
         )
     return Place(int(height), alert)
 

@@ -186,6 +186,10 @@ class AnalyticsConfig(_Section):
     """Memory that its database keeps to; what needs more goes to disk."""
     threads: Annotated[int, Field(ge=1, le=ANALYTICS_THREADS_MAX)] = 1
     """Threads that its database works with."""
+    typologies: FilePath | None = None
+    """TOML file with the regulator's parameters of the typologies; their defaults without it."""
+    sanctions: FilePath | None = None
+    """CSV file with the sanctions list; an empty list without it."""
 
 
 class LogConfig(_Section):
@@ -273,6 +277,10 @@ def _files(config: NodeConfig) -> Iterator[tuple[str, Path]]:
     yield "sealing_key", config.sealing_key
     yield "tls_key", config.tls_key
     yield "tls_certificate", config.tls_certificate
+    for key in ("typologies", "sanctions"):
+        file: Path | None = getattr(config.analytics, key)
+        if file is not None:
+            yield f"analytics.{key}", file
     if config.api.tls_certificate is not None and config.api.tls_key is not None:
         yield "api.tls_key", config.api.tls_key
         yield "api.tls_certificate", config.api.tls_certificate

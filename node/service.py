@@ -287,6 +287,8 @@ def _analytics(config: NodeConfig) -> ProcessSettings:
         directory=config.analytics_dir,
         memory_mib=config.analytics.memory_mib,
         threads=config.analytics.threads,
+        typologies_file=config.analytics.typologies,
+        sanctions_file=config.analytics.sanctions,
     )
 
 

@@ -68,6 +68,10 @@ class ProcessSettings:
     """Memory that DuckDB keeps to, MiB."""
     threads: int
     """Threads that DuckDB works with."""
+    typologies_file: Path | None = None
+    """The regulator's parameters of the typologies; their defaults without it."""
+    sanctions_file: Path | None = None
+    """The sanctions list; an empty one without it."""
 
     def arguments(self, rebuild_reason: str | None) -> list[str]:
         """Return the process's arguments."""
@@ -77,8 +81,12 @@ class ProcessSettings:
             "--memory-mib": self.memory_mib,
             "--threads": self.threads,
         }
-        if rebuild_reason is not None:
-            given["--rebuild"] = rebuild_reason
+        optional = {
+            "--typologies": self.typologies_file,
+            "--sanctions": self.sanctions_file,
+            "--rebuild": rebuild_reason,
+        }
+        given |= {name: value for name, value in optional.items() if value is not None}
         return [word for name, value in given.items() for word in (name, str(value))]
 
 
