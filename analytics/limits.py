@@ -16,6 +16,12 @@ DETECTION_BLOCKS_MAX: Final = 200
 """Most blocks of one commit of alerts."""
 ALERTS_PAGE_MAX: Final = 1_000
 """Most alerts of one answer."""
+ACCOUNTS_PAGE_MAX: Final = 1_000
+"""Most accounts of one answer."""
+FLOWS_PAGE_MAX: Final = 1_000
+"""Most flows of one answer."""
+REPORT_ROWS_MAX: Final = 10_000
+"""Most rows of a report."""
 COMMIT_LINGER_S: Final = 0.02
 """How long a commit waits for a block that follows, seconds; so a live block is committed alone."""
 COMMIT_WAIT_S_MAX: Final = 0.25

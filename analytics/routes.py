@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from analytics import alerting, status
+from analytics.market import accounts, flows, reports
 from analytics.server import Route
 from analytics.warehouse import comparison
 
-ROUTES: Final[tuple[Route, ...]] = (*status.ROUTES, *alerting.ROUTES, *comparison.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *status.ROUTES,
+    *alerting.ROUTES,
+    *accounts.ROUTES,
+    *flows.ROUTES,
+    *reports.ROUTES,
+    *comparison.ROUTES,
+)

@@ -24,7 +24,7 @@ from node.api.openapi import openapi_document
 from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
-from node.audit import alerts, block_stream, registers, search
+from node.audit import alerts, block_stream, market, registers, search
 from node.audit.events import STREAMS
 from node.metrics import Metrics
 
@@ -37,6 +37,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     search.OPERATION,
     *registers.OPERATIONS,
     *alerts.OPERATIONS,
+    *market.OPERATIONS,
     *comparison.OPERATIONS,
 )
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from node.api.documents import ProblemDocument
 from node.api.operations import EVENT_STREAM, JSON, Access, Content, Operation
 from node.api.problems import CONTENT_TYPE
-from node.api.queries import ACCOUNT_PATTERN, BLOCK_PATTERN, HASH_PATTERN
+from node.api.queries import ACCOUNT_PATTERN, BLOCK_PATTERN, HASH_PATTERN, REPORT_PATTERN
 
 Json = dict[str, Any]
 
@@ -37,6 +37,7 @@ PATH_PARAMETERS: Final = {
     "txid": ("Transaction id, 64 characters of lower-case hex.", HASH_PATTERN),
     "block": ("Height, hash in lower-case hex, ``head`` or ``finalized``.", BLOCK_PATTERN),
     "account": ("Account id, ``sun1…``.", ACCOUNT_PATTERN),
+    "report": ("Name of a report (docs/analytics.md).", REPORT_PATTERN),
 }
 """What each part of a path is, and its pattern."""
 PROBLEMS: Final = {

@@ -38,6 +38,7 @@ HASH_PATTERN: Final = f"^[0-9a-f]{{{HASH_CHARACTERS}}}$"
 BLOCK_PATTERN: Final = f"^(head|finalized|[0-9]{{1,16}}|[0-9a-f]{{{HASH_CHARACTERS}}})$"
 ACCOUNT_PATTERN: Final = "^(sun1[02-9ac-hj-np-z]{38}|SUN1[02-9AC-HJ-NP-Z]{38})$"
 """Bech32m, all small or all capital; the checksum is beyond a pattern."""
+REPORT_PATTERN: Final = "^[a-z][a-z0-9-]{0,39}$"
 ASSET_PATTERN: Final = f"^[A-Z][A-Z0-9]{{0,{limits.ASSET_CODE_BYTES_MAX - 1}}}$"
 
 HEIGHT_DIGITS_MAX: Final = 16
@@ -225,7 +226,9 @@ def parse_position_cursor(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     height, separator, index = cursor.partition(":")
-    is_number = all(n.isascii() and n.isdigit() and len(n) <= HEIGHT_DIGITS_MAX for n in (height, index))
+    is_number = all(
+        n.isascii() and n.isdigit() and len(n) <= HEIGHT_DIGITS_MAX for n in (height, index)
+    )
     if not separator or not is_number or int(index) >= POSITION_INDEX_LIMIT:
         raise invalid("/query/cursor", "no cursor of this list", code="bad_cursor")
     return Position(int(height), int(index))

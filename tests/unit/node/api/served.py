@@ -51,6 +51,47 @@ Client = TestClient[web.Request, web.Application]
 
 DIGESTS: dict[str, str] = dict.fromkeys(("rows", "changes"), "00" * 32)
 ANALYTICS_ANSWERS: dict[str, Any] = {
+    "/accounts": {
+        "items": [
+            {
+                "account": "sun1",
+                "member": "bank1",
+                "kind": "user",
+                "status": "active",
+                "opened_height": 0,
+                "opened_ms": NOW_S * 1_000,
+                "first_height": None,
+                "last_height": None,
+                "last_ms": None,
+                "balances": [{"asset": "CNY", "amount": "5"}],
+                "alerts": 0,
+            }
+        ],
+        "next_cursor": None,
+    },
+    "/flows": {
+        "items": [
+            {
+                "debit_member": "bank1",
+                "credit_member": "bank2",
+                "debit": None,
+                "credit": None,
+                "asset": "CNY",
+                "legs": 1,
+                "amount": "5",
+            }
+        ],
+        "next_cursor": None,
+        "height": 1,
+    },
+    "/reports/typologies": {
+        "report": "typologies",
+        "since_ms": NOW_S * 1_000,
+        "until_ms": None,
+        "height": 1,
+        "rows": [],
+        "truncated": False,
+    },
     "/warehouse/blocks": {
         "items": [{"height": 1, "hash": "00" * 32, "transactions": 1, "legs": 1, **DIGESTS}]
     },

@@ -150,6 +150,9 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "list_supply": ("/v1/audit/supply", REGULATORS),
     "audit_members": ("/v1/audit/members", REGULATORS),
     "list_evidence": ("/v1/audit/evidence", REGULATORS),
+    "list_audit_accounts": ("/v1/audit/accounts", REGULATORS),
+    "list_flows": ("/v1/audit/flows", REGULATORS),
+    "get_report": ("/v1/audit/reports/typologies", REGULATORS),
     "compare_blocks": ("/v1/audit/warehouse/blocks", REGULATORS),
     "compare_state": ("/v1/audit/warehouse/state", REGULATORS),
 }

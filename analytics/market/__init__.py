@@ -1,0 +1,1 @@
+"""Reads of the whole market: accounts, flows of money, named reports."""
