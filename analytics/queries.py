@@ -54,7 +54,8 @@ class Queries:
         seconds_max: float,
     ) -> _T:
         self._running.add(cursor)
-        answer = asyncio.get_running_loop().run_in_executor(self._threads, ask, cursor)
+        submitted = self._threads.submit(ask, cursor)
+        answer = asyncio.wrap_future(submitted)
         try:
             async with asyncio.timeout(seconds_max):
                 return await asyncio.shield(answer)
@@ -63,9 +64,11 @@ class Queries:
             raise RequestRefused(504, "query_timeout", detail) from None
         finally:
             # The cursor is closed by who asked, which must wait until the thread has let go of it.
-            while not answer.done():
+            while not submitted.cancel() and not submitted.done():
                 cursor.interrupt()
                 await asyncio.wait([answer], timeout=_INTERRUPT_S)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # who was told of the time limit is not told of the interruption
             self._running.discard(cursor)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from scripts.benchmarks.network import measure_network
 from scripts.benchmarks.report import document, machine, table
 from scripts.benchmarks.start import measure_start
 from scripts.benchmarks.state_tree import measure_state_tree
+from scripts.benchmarks.warehouse import measure_warehouse
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
 """Where results and the benchmarks' data directories go; git ignores it."""
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "finality": lambda is_quick: measure_finality(is_quick=is_quick),
     "network": lambda is_quick: measure_network(BUILD, is_quick=is_quick),
     "start": lambda is_quick: measure_start(BUILD, is_quick=is_quick),
+    "warehouse": lambda is_quick: measure_warehouse(BUILD, is_quick=is_quick),
 }
 
 

@@ -31,8 +31,8 @@ class AccountKeys:
     def __init__(self, known: Iterable[tuple[bytes, str]] = ()) -> None:
         self.texts: list[str] = []
         """Account ids as people see them, by number."""
-        self.of_id: dict[bytes | None, int] = {None: NO_ACCOUNT}
-        """Numbers by id; of None, the missing side of a leg, too."""
+        self.of_id: dict[bytes, int] = {}
+        """Numbers by id."""
         for account, text in known:
             self._add(account, text)
 

@@ -6,7 +6,7 @@ legs, of which there are many, stay tuples until they become columns, all at onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
@@ -20,12 +20,15 @@ from analytics.warehouse.accounts import NO_ACCOUNT, AccountKeys, OpenedRow
 from ledger.blocks import Block, SealedHeader
 from ledger.genesis import Genesis
 from ledger.identity import Account, AccountId, AccountStatus
-from ledger.kinds import Effect, Issue, OpenAccount, Redeem, Transfer
+from ledger.kinds import KIND_OF, Effect, Issue, OpenAccount, Redeem, Transfer
 from ledger.measures import Freeze, Govern, measure_kind
 from ledger.transactions import SignedTransaction, opened_account_id
 
 GENESIS_KIND: Final = "genesis"
 """Kind of the legs that stand for the balances of the genesis document."""
+
+KIND_NAMES: Final = {effect: kind.name.lower() for effect, kind in KIND_OF.items()}
+"""Kinds of transactions as the tables name them."""
 
 LegTuple: TypeAlias = tuple[bytes | None, bytes | None, str, int, str]
 """Debit, credit, asset, amount, reference."""
@@ -71,28 +74,27 @@ class Rows:
         for index, transaction in enumerate(block.transactions):
             start = len(self.legs)
             body = transaction.body
-            effect = body.effect
+            effect, reference = body.effect, body.reference
             member = None
-            if type(effect) is Transfer:
-                self._transfer(effect, body.reference)
-            else:
+            # Most are transfers, and there are many: nothing is called for them in vain.
+            if type(effect) is not Transfer:
                 member = _acting_member(transaction)
-                self._other(effect, transaction, index, header.height, header.time_ms, member)
-            count = len(self.legs) - start
-            kind = body.kind.name.lower()
-            row = (transaction.txid.hex(), height, index, time_ms, kind, member, count)
-            self.transactions.append((*row, body.reference))
+                self._other(effect, transaction, index, height, time_ms, member)
+            elif reference:
+                self._transfer(effect, reference)
+            else:
+                self.legs.extend(map(astuple, effect.legs))
+            count, kind = len(self.legs) - start, KIND_NAMES[type(effect)]
+            txid = transaction.txid.hex()
+            self.transactions.append((txid, height, index, time_ms, kind, member, count, reference))
         counts = (len(block.transactions), len(self.legs) - before)
         self.blocks.append((*_header_row(block.sealed), *counts))
 
     def _transfer(self, effect: Transfer, reference: str) -> None:
-        if reference:
-            self.legs.extend(
-                (leg.debit, leg.credit, leg.asset, leg.amount, leg.reference or reference)
-                for leg in effect.legs
-            )
-        else:
-            self.legs.extend(map(astuple, effect.legs))
+        self.legs.extend(
+            (leg.debit, leg.credit, leg.asset, leg.amount, leg.reference or reference)
+            for leg in effect.legs
+        )
 
     def _other(
         self,
@@ -165,14 +167,10 @@ class Columns:
         self._of_leg = np.repeat(np.arange(len(self._counts)), self._counts)
         legs = list(zip(*rows.legs, strict=True)) or [()] * 5
         debits, receivers, self._assets, amounts, self._leg_references = legs
-        key_of, count = rows.accounts.of_id, len(rows.legs)
-        self.debit_keys: Integers = np.fromiter(map(key_of.__getitem__, debits), np.int64, count)
-        self.credit_keys: Integers = np.fromiter(
-            map(key_of.__getitem__, receivers), np.int64, count
-        )
-        self.asset_keys: Integers = np.fromiter(
-            map(asset_keys.__getitem__, self._assets), np.int64, count
-        )
+        account_keys = rows.accounts.of_id
+        self.debit_keys: Integers = _numbers(debits, pa.binary(), account_keys)
+        self.credit_keys: Integers = _numbers(receivers, pa.binary(), account_keys)
+        self.asset_keys: Integers = _numbers(self._assets, pa.string(), asset_keys)
         self.amounts: Integers = np.array(amounts, np.int64)
 
     @cached_property
@@ -269,6 +267,16 @@ def table(
         kind = _TIME if name.endswith("time") else None
         made[name] = pa.array(values, pa.binary() if name in set(binary) else kind)
     return pa.table(made)
+
+
+def _numbers(values: Iterable[Any], kind: pa.DataType, keys: Mapping[Any, int]) -> Integers:
+    """Return the number of each value, looked up once for all that are the same; of None, -1."""
+    coded = pa.array(values, kind).dictionary_encode()
+    distinct = coded.dictionary.to_pylist()
+    known = np.fromiter(map(keys.__getitem__, distinct), np.int64, len(distinct))
+    # The place after the last is that of the values that are missing.
+    places = coded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
+    return np.append(known, NO_ACCOUNT)[places]
 
 
 def _coded(places: npt.NDArray[np.int64], values: Iterable[str | None]) -> pa.DictionaryArray:
