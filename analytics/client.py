@@ -64,6 +64,15 @@ class AnalyticsClient:
         async with self._request("POST", path, None, document) as response:
             return await response.json()
 
+    async def post_for_bytes(self, path: str, document: object) -> bytes:
+        """Return an answer as it came, for who only hands it on.
+
+        Raises:
+            RequestRefused, Unavailable: see the module.
+        """
+        async with self._request("POST", path, None, document) as response:
+            return await response.read()
+
     @asynccontextmanager
     async def stream(
         self, path: str, query: Mapping[str, str] | None = None

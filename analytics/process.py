@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -38,10 +39,11 @@ from analytics.detection import Detector
 from analytics.errors import AnalyticsError, WarehouseCorrupt
 from analytics.feed import Failed, Ready, Report, encode_report
 from analytics.ingest import Ingest
-from analytics.limits import NICE
+from analytics.limits import NICE, YOUNG_OBJECTS
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.routes import ROUTES
+from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
 from analytics.typologies.parameters import TypologyParameters, load_parameters
 from analytics.typologies.sanctions import SanctionsList, load_sanctions
@@ -63,6 +65,9 @@ def main() -> None:
     # An operator's Ctrl-C reaches the whole process group: the node decides when it goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
+    # Blocks are many objects that reference counting frees: look for garbage seldom.
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     pa.set_cpu_count(1)
     arguments = _arguments()
     status = 0
@@ -123,7 +128,8 @@ async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) 
     assets = warehouse.genesis.assets.items()
     detector = Detector(*rules, {str(code): asset.decimals for code, asset in assets})
     queries = Queries(warehouse)
-    services = Services(warehouse=warehouse, queries=queries, progress=progress)
+    sql = SqlRunner(warehouse)
+    services = Services(warehouse=warehouse, queries=queries, progress=progress, sql=sql)
     runner = web.AppRunner(
         make_app(services, ROUTES),
         access_log=None,
@@ -148,6 +154,7 @@ async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) 
     finally:
         progress.end()
         queries.close()
+        await sql.close()
         await runner.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
         warehouse.close()

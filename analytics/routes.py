@@ -6,6 +6,7 @@ from typing import Final
 
 from analytics import alerting, status
 from analytics.market import accounts, flows, reports
+from analytics.sandbox import routes as sandbox
 from analytics.server import Route
 from analytics.warehouse import comparison
 
@@ -16,4 +17,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *flows.ROUTES,
     *reports.ROUTES,
     *comparison.ROUTES,
+    *sandbox.ROUTES,
 )

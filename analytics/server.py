@@ -35,6 +35,7 @@ from aiohttp import web
 from analytics.errors import AnalyticsError, RequestRefused
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.sandbox.runner import SqlRunner
 from analytics.warehouse.store import Warehouse
 
 REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -51,6 +52,8 @@ class Services:
     """Where reads run."""
     progress: Progress
     """How far the stages have come."""
+    sql: SqlRunner
+    """Where free SQL runs."""
 
 
 Handler = Callable[[Services, web.Request], Awaitable[web.StreamResponse]]

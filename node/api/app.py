@@ -24,7 +24,7 @@ from node.api.openapi import openapi_document
 from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
-from node.audit import alerts, block_stream, market, registers, search
+from node.audit import alerts, block_stream, free_sql, market, registers, search
 from node.audit.events import STREAMS
 from node.metrics import Metrics
 
@@ -39,6 +39,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *alerts.OPERATIONS,
     *market.OPERATIONS,
     *comparison.OPERATIONS,
+    free_sql.OPERATION,
 )
 
 UNMATCHED: Final = "unmatched"

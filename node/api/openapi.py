@@ -51,6 +51,7 @@ PROBLEMS: Final = {
     422: "A field is not valid; ``errors`` names it.",
     429: "Too many requests; ``Retry-After`` says when to try again.",
     503: "Not now; ``Retry-After`` says when to try again.",
+    504: "What was asked takes too long.",
 }
 PROBLEM_HEADERS: Final[Mapping[int, Json]] = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},

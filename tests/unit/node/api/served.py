@@ -120,6 +120,7 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "accounts": 3,
         **dict.fromkeys(("balances", "supply", "registers", "days"), "00" * 32),
     },
+    "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
 }
 """What a played analytics process says at each path that the node asks."""
 
@@ -136,6 +137,9 @@ class PlayedAnalytics(AnalyticsClient):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def post_for_bytes(self, path: str, document: object) -> bytes:
+        return json.dumps(await self.get(path)).encode()
 
 
 class ServedNode:

@@ -153,6 +153,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "list_audit_accounts": ("/v1/audit/accounts", REGULATORS),
     "list_flows": ("/v1/audit/flows", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
+    "run_query": ("/v1/audit/query", REGULATORS),
     "compare_blocks": ("/v1/audit/warehouse/blocks", REGULATORS),
     "compare_state": ("/v1/audit/warehouse/state", REGULATORS),
 }
@@ -168,7 +169,10 @@ async def _status_of(node: ServedNode, client: Client, name: str, token: str | N
     body = {"get": None, "post": transaction.raw}[operation.method.lower()]
     if name == "submit_batch":
         body = codec.encode((transaction.raw,))
-    headers = bearer(token) | ({"Content-Type": "application/msgpack"} if body else {})
+    media_type = "application/msgpack"
+    if name == "run_query":
+        body, media_type = b'{"sql":"SELECT 1"}', "application/json"
+    headers = bearer(token) | ({"Content-Type": media_type} if body else {})
     async with client.request(operation.method, path, data=body, headers=headers) as response:
         if response.status >= 400:
             await problem(response, response.status)
