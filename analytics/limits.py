@@ -34,6 +34,8 @@ FRAME_OVERHEAD_BYTES: Final = 128 * 1024
 
 NICE: Final = 10
 """How much lower than the node's the process's priority is."""
+YOUNG_OBJECTS: Final = 50_000
+"""New objects between two looks for garbage."""
 QUERIES_MAX: Final = 4
 """Queries that run at a time."""
 QUERIES_WAITING_MAX: Final = 32
