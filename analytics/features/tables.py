@@ -1,0 +1,42 @@
+"""The documented tables that features are made of, named but bound to no backend."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ibis
+from ibis.expr.types import Table
+
+LEGS: Final[Table] = ibis.table(
+    {
+        "height": "int64",
+        "time": "timestamp",
+        "kind": "string",
+        "debit": "string",
+        "credit": "string",
+        "asset": "string",
+        "amount": "int64",
+    },
+    name="legs",
+)
+"""Movements; ``amount`` in smallest units of its asset."""
+ACCOUNTS: Final[Table] = ibis.table(
+    {"account": "string", "member": "string", "kind": "string", "opened_height": "int64"},
+    name="accounts",
+)
+"""Accounts and the members that keep them."""
+ASSETS: Final[Table] = ibis.table({"asset": "string", "decimals": "int32"}, name="assets")
+"""Assets and their decimal places."""
+WINDOW: Final[Table] = ibis.table(
+    {
+        "until_height": "int64",
+        "until": "timestamp",
+        "after": "timestamp",
+        "remembered_after": "timestamp",
+    },
+    name="feature_window",
+)
+"""One row: the last block, its time, what the window begins after, and what the memory begins after.
+
+A table, because an expression takes half a second to become SQL, and so does it once.
+"""

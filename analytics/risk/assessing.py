@@ -1,0 +1,174 @@
+"""When risk is assessed, and what of it is written: as a part of the second stage, exactly once.
+
+All accounts are assessed with the first block of every hour of the chain's time (in its first hour
+sooner: after 1, 2, 4, … minutes), members and the market with them; an account that a block raises an
+alert about, with that block. Which blocks these are, and what the scores are, follows from the chain
+and from what was written before; so a replay writes the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import duckdb
+
+from analytics.alerts import Alert
+from analytics.features.reading import AccountFeatures, Window, read_features
+from analytics.movements import BlockFacts
+from analytics.risk.bands import Band, band_after
+from analytics.risk.model import (
+    ACCOUNT_MODEL,
+    ALERT_DAYS_MAX,
+    MARKET_MODEL,
+    MEMBER_MODEL,
+    Weighed,
+    account_risk,
+    decayed,
+    market_risk,
+    member_risk,
+)
+from analytics.risk.scores import ACCOUNT, MARKET, MEMBER, THE_MARKET, Score, Subject, Written
+from analytics.warehouse.store import Warehouse
+
+PERIOD_MS: Final = 3_600_000
+"""How often all accounts are assessed, milliseconds of the chain's time."""
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+SCORE_STEP: Final = 0.05
+"""A score is written when it differs by this much from the one written before."""
+WRITE_EVERY_MS: Final = DAY_MS
+"""A score other than 0 is written at least this often, milliseconds of the chain's time."""
+
+_ALERTS: Final = """
+SELECT account, typology, score, epoch_ms(time) FROM alerts
+WHERE account IS NOT NULL AND epoch_ms(time) > ? AND height <= ?
+"""
+
+
+class Due(NamedTuple):
+    """What is to be assessed with a block."""
+
+    height: int
+    """The block."""
+    time_ms: int
+    """Its time."""
+    accounts: tuple[str, ...] | None
+    """Which accounts; None for everything."""
+    alerts: tuple[Alert, ...]
+    """Alerts that are not in the warehouse yet."""
+
+
+class Assessor:
+    """Assesses risk for the second stage. ``written`` is what the warehouse holds already."""
+
+    def __init__(self, warehouse: Warehouse, written: dict[Subject, Written]) -> None:
+        self._warehouse = warehouse
+        self._written = written
+        self._began_ms = 0
+        self._slot = 0
+
+    def see(self, facts: BlockFacts) -> bool:
+        """Take note of a block, in order from genesis on; tell whether all is due with it."""
+        if facts.height == 0:
+            self._began_ms = facts.time_ms
+        slot = _slot(facts.time_ms, self._began_ms)
+        is_due, self._slot = slot != self._slot and facts.height > 0, slot
+        return is_due
+
+    def assess(self, due: Due) -> list[Score]:
+        """Return the scores that are to be written with a block."""
+        window = Window(height=due.height, end_ms=due.time_ms)
+        with self._warehouse.reading() as cursor:
+            strengths = _read_strengths(cursor, due.time_ms, due.height)
+            if due.accounts is None:
+                rows = read_features(cursor, window)
+            else:
+                rows = [r for a in due.accounts for r in read_features(cursor, window, a)]
+        for alert in due.alerts:
+            if alert.account is not None:
+                of_account = strengths.setdefault(alert.account, {})
+                strength = decayed(alert.score, (due.time_ms - alert.time_ms) / DAY_MS)
+                of_account[alert.typology] = max(strength, of_account.get(alert.typology, 0.0))
+        assessed = [
+            self._score(ACCOUNT, row.account, _risk_of(row, strengths), ACCOUNT_MODEL, due)
+            for row in rows
+            if _has_something(row, strengths) or (ACCOUNT, row.account) in self._written
+        ]
+        if due.accounts is None:
+            assessed += self._groups(rows, assessed, due)
+        return [score for score in assessed if self._is_news(score)]
+
+    def note(self, scores: Iterable[Score]) -> None:
+        """Remember scores that are committed."""
+        for score in scores:
+            self._written[score.kind, score.subject] = Written(
+                score.score, score.band, score.time_ms
+            )
+
+    def _score(self, kind: str, subject: str, risk: Weighed, model: str, due: Due) -> Score:
+        before = self._written.get((kind, subject))
+        band = band_after(risk.score, Band.LOW if before is None else before.band)
+        return Score(kind, subject, risk.score, band, risk.reasons, model, due.height, due.time_ms)
+
+    def _groups(
+        self, rows: Sequence[AccountFeatures], accounts: Sequence[Score], due: Due
+    ) -> list[Score]:
+        """Return the scores of members that have active accounts, and of the market."""
+        member_of = {row.account: row.member for row in rows}
+        of_member: dict[str, list[Score]] = defaultdict(list)
+        for score in accounts:
+            of_member[member_of[score.subject]].append(score)
+        members = [
+            self._score(
+                MEMBER, member, member_risk(*_counted(of_member[member])), MEMBER_MODEL, due
+            )
+            for member in sorted(of_member)
+        ]
+        risk = market_risk(*_counted(accounts), [score.score for score in members])
+        return [*members, self._score(MARKET, THE_MARKET, risk, MARKET_MODEL, due)]
+
+    def _is_news(self, score: Score) -> bool:
+        before = self._written.get((score.kind, score.subject))
+        if before is None or before.band is not score.band:
+            return True
+        if abs(before.score - score.score) >= SCORE_STEP:
+            return True
+        is_old = score.time_ms - before.time_ms >= WRITE_EVERY_MS
+        return is_old and (score.score > 0 or before.score > 0)
+
+
+def _read_strengths(
+    cursor: duckdb.DuckDBPyConnection, time_ms: int, height: int
+) -> dict[str, dict[str, float]]:
+    """Return by account and typology what the strongest alert up to a block still counts."""
+    rows = cursor.execute(_ALERTS, [time_ms - ALERT_DAYS_MAX * DAY_MS, height]).fetchall()
+    strengths: dict[str, dict[str, float]] = {}
+    for subject, typology, score, at_ms in rows:
+        of_account = strengths.setdefault(subject, {})
+        strength = decayed(score, (time_ms - at_ms) / DAY_MS)
+        of_account[typology] = max(strength, of_account.get(typology, 0.0))
+    return strengths
+
+
+def _risk_of(row: AccountFeatures, strengths: Mapping[str, Mapping[str, float]]) -> Weighed:
+    return account_risk(row.values, strengths.get(row.account, {}))
+
+
+def _has_something(row: AccountFeatures, strengths: Mapping[str, object]) -> bool:
+    return row.account in strengths or row.values["paid_count"] + row.values["received_count"] > 0
+
+
+def _counted(scores: Sequence[Score]) -> tuple[list[float], int]:
+    """Return scores as numbers, and how many are in the bands high and critical."""
+    at_risk = sum(score.band in (Band.HIGH, Band.CRITICAL) for score in scores)
+    return [score.score for score in scores], at_risk
+
+
+def _slot(time_ms: int, began_ms: int) -> int:
+    """Return the number of the period that a time is in; it changes where all is due."""
+    minutes = max(0, time_ms - began_ms) // MINUTE_MS
+    hours = time_ms // PERIOD_MS - began_ms // PERIOD_MS
+    return int(math.log2(minutes + 1)) if minutes < 60 else 5 + max(1, hours)

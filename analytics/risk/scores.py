@@ -1,0 +1,106 @@
+"""The table ``scores``: what is written, and what was written last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from analytics.alerts import Reason
+from analytics.risk.bands import Band
+from analytics.warehouse.sql import run_with
+
+ACCOUNT: Final = "account"
+MEMBER: Final = "member"
+MARKET: Final = "market"
+"""Kinds of subjects."""
+THE_MARKET: Final = "market"
+"""The market's name as a subject."""
+
+Subject = tuple[str, str]
+"""Its kind and its id."""
+
+
+class Score(NamedTuple):
+    """A row."""
+
+    kind: str
+    subject: str
+    score: float
+    band: Band
+    reasons: tuple[Reason, ...]
+    model: str
+    height: int
+    time_ms: int
+
+
+class Written(NamedTuple):
+    """What was last written of a subject."""
+
+    score: float
+    band: Band
+    time_ms: int
+
+
+_COLUMNS: Final = pa.schema(
+    [
+        ("subject_kind", pa.string()),
+        ("subject", pa.string()),
+        ("score", pa.float64()),
+        ("band", pa.string()),
+        ("contributions", pa.string()),
+        ("model", pa.string()),
+        ("height", pa.int64()),
+        ("time", pa.timestamp("ms")),
+    ]
+)
+_LATEST: Final = """
+SELECT subject_kind, subject, arg_max(score, height), arg_max(band, height),
+    arg_max(epoch_ms(time), height)
+FROM scores GROUP BY subject_kind, subject
+"""
+
+
+def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) -> None:
+    """Write rows, within the transaction that advances the cursor to their block."""
+    if not scores:
+        return
+    rows = [
+        {
+            "subject_kind": score.kind,
+            "subject": score.subject,
+            "score": score.score,
+            "band": score.band.value,
+            "contributions": json.dumps(
+                [
+                    {
+                        "feature": reason.feature,
+                        "value": reason.value,
+                        "contribution": reason.contribution,
+                        "text": reason.text,
+                    }
+                    for reason in score.reasons
+                ],
+                ensure_ascii=False,
+                allow_nan=False,
+            ),
+            "model": score.model,
+            "height": score.height,
+            "time": datetime.fromtimestamp(score.time_ms / 1_000, UTC).replace(tzinfo=None),
+        }
+        for score in scores
+    ]
+    run_with(cursor, "INSERT INTO scores SELECT * FROM batch", pa.Table.from_pylist(rows, _COLUMNS))
+
+
+def read_written(cursor: duckdb.DuckDBPyConnection) -> dict[Subject, Written]:
+    """Return what was last written of every subject."""
+    rows = cursor.execute(_LATEST).fetchall()
+    return {
+        (kind, subject): Written(score, Band(band), time_ms)
+        for kind, subject, score, band, time_ms in rows
+    }

@@ -1,0 +1,103 @@
+"""Scores in the second stage: which are written, when, and that a replay writes the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics import detecting
+from analytics.risk.assessing import PERIOD_MS, SCORE_STEP, WRITE_EVERY_MS
+from analytics.risk.bands import Band, band_after
+from analytics.warehouse.opening import FILE_NAME
+from analytics.warehouse.store import Settings, Warehouse, connect
+from tests.histories import History
+from tests.unit.analytics.test_detecting import detect
+
+STEP_MS = 2 * PERIOD_MS
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    """Return blocks over three days, two hours apart."""
+    history = History(seed=6)
+    history.grow(36, step_ms=STEP_MS)
+    return history
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, history: History) -> Iterator[Warehouse]:
+    """Return a warehouse that holds the chain."""
+    made = Warehouse.create(connect(tmp_path / FILE_NAME, Settings()), history.network.genesis)
+    made.append(history.blocks)
+    yield made
+    made.close()
+
+
+def scores(warehouse: Warehouse) -> list[Any]:
+    """Return all scores, in the order of the chain."""
+    with warehouse.reading() as cursor:
+        return cursor.execute(
+            "SELECT subject_kind, subject, score, band, contributions, model, height,"
+            " epoch_ms(time) FROM scores ORDER BY height, subject_kind, subject"
+        ).fetchall()
+
+
+def test_scores_are_explained_and_written_when_they_are_news(
+    warehouse: Warehouse, history: History
+) -> None:
+    """Contributions add up; a row differs from the one before in score or band, or is a day later."""
+    detect(warehouse, history, until=history.blocks[-1].header.height)
+    rows = scores(warehouse)
+    assert {row[0] for row in rows} == {"account", "member", "market"}
+    before: dict[tuple[str, str], Any] = {}
+    for kind, subject, score, band, contributions, model, height, time_ms in rows:
+        parts = [reason["contribution"] for reason in json.loads(contributions)]
+        assert math.fsum(parts) == pytest.approx(score)
+        assert model.startswith(kind)
+        last = before.get((kind, subject))
+        was = Band.LOW if last is None else Band(last[3])
+        assert band_after(score, was) == band
+        if last is not None:
+            is_step = abs(last[2] - score) >= SCORE_STEP or last[3] != band
+            assert is_step or time_ms - last[7] >= WRITE_EVERY_MS
+            assert height > last[6]
+        before[kind, subject] = (kind, subject, score, band, contributions, model, height, time_ms)
+    at_risk = [row for row in rows if row[0] == "account" and row[3] in ("high", "critical")]
+    assert at_risk, "the listed account has alerts"
+
+
+def test_an_end_between_two_commits_writes_the_same_scores(
+    warehouse: Warehouse, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended now and then and started anew, the stage leaves the scores of one run."""
+    monkeypatch.setattr(detecting, "DETECTION_BLOCKS_MAX", 4)
+    last = history.blocks[-1].header.height
+    for height in (5, 13, 14, 29, last):
+        detect(warehouse, history, until=height)
+    broken = scores(warehouse)
+    with warehouse.writing() as cursor:
+        cursor.execute("DELETE FROM alerts")
+        cursor.execute("DELETE FROM scores")
+        cursor.execute("DELETE FROM internal.cursors WHERE stage = 'detection'")
+    detect(warehouse, history, until=last)
+    assert scores(warehouse) == broken != []
+
+
+def test_an_alert_is_in_the_score_of_its_block(warehouse: Warehouse, history: History) -> None:
+    """The account's score is written with the block that raised the alert, and names it."""
+    detect(warehouse, history, until=history.blocks[-1].header.height)
+    with warehouse.reading() as cursor:
+        first = cursor.execute(
+            "SELECT account, typology, height FROM alerts ORDER BY height, id LIMIT 1"
+        ).fetchone()
+    assert first is not None
+    account, typology, height = first
+    of_block = [row for row in scores(warehouse) if row[1] == account and row[6] == height]
+    assert len(of_block) == 1
+    named = [reason["feature"] for reason in json.loads(of_block[0][4])]
+    assert f"alert:{typology}" in named
