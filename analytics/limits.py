@@ -22,6 +22,8 @@ FLOWS_PAGE_MAX: Final = 1_000
 """Most flows of one answer."""
 REPORT_ROWS_MAX: Final = 10_000
 """Most rows of a report."""
+CASES_PAGE_MAX: Final = 1_000
+"""Most cases of one answer."""
 COMMIT_LINGER_S: Final = 0.02
 """How long a commit waits for a block that follows, seconds; so a live block is committed alone."""
 COMMIT_WAIT_S_MAX: Final = 0.25

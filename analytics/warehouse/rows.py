@@ -276,7 +276,8 @@ def _numbers(values: Iterable[Any], kind: pa.DataType, keys: Mapping[Any, int]) 
     known = np.fromiter(map(keys.__getitem__, distinct), np.int64, len(distinct))
     # The place after the last is that of the values that are missing.
     places = coded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
-    return np.append(known, NO_ACCOUNT)[places]
+    numbers: Integers = np.append(known, NO_ACCOUNT)[places]
+    return numbers
 
 
 def _coded(places: npt.NDArray[np.int64], values: Iterable[str | None]) -> pa.DictionaryArray:
