@@ -30,6 +30,7 @@ def node() -> ServedNode:
     metrics.observe_hashes(1_000)
     metrics.observe_vote()
     metrics.stream_opened()
+    node.run_analytics({})
     return node
 
 

@@ -23,6 +23,7 @@ from ledger.identity import AccountKind, AccountStatus, Role
 from ledger.kinds import Kind
 from ledger.parameters import Parameters
 from node import service
+from node.analytics.metrics import AnalyticsMetrics
 from node.config import NodeConfig
 from node.core import limits as core_limits
 from node.core.effects import TransactionStatus
@@ -187,7 +188,9 @@ def test_every_configuration_key_is_documented() -> None:
 
 def test_metrics_are_documented() -> None:
     """docs/operations.md names each metric of the node, and no other."""
-    metrics = {family.name for family in Metrics(is_process=False).registry.collect()}
+    registry = Metrics(is_process=False).registry
+    AnalyticsMetrics(registry)
+    metrics = {family.name for family in registry.collect()}
     named = {q for row in _rows(DOCS / "operations.md") for q in _quoted(row[0])}
     assert metrics == {name for name in named if name.startswith("sunlit_")}
 
