@@ -72,3 +72,23 @@ def verify(session: Session, /, **asked: Any) -> None:
     from auditor.verification import verify_file  # noqa: PLC0415 - imports pydantic
 
     verify_file(session, **asked)
+
+
+@audit.command()
+@click.argument("account")
+@click.option("--at", type=click.IntRange(min=0), metavar="HEIGHT", help="The score of then.")
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def risk(session: Session, /, **asked: Any) -> None:
+    """Show an account's risk score, what it is made of, and its alerts.
+
+    The contributions add up to the score. --at shows the score as it was at a block, with the
+    reasons of then.
+
+    \b
+    Example:
+      sunlit audit risk sun1… --at 1200 --json
+    """  # noqa: D301 - click's \b keeps lines
+    from auditor.risk import show_risk  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(show_risk(session, **asked))

@@ -205,6 +205,11 @@ class NodeClient:
         """Return the conflicting votes of members."""
         return [evidence async for evidence in self._pages("/v1/audit/evidence", {})]
 
+    async def audit_risk(self, account: str, *, at: int | None = None) -> Json:
+        """Return an account's risk as of a block, its parts and what is around it."""
+        query = {} if at is None else {"at": str(at)}
+        return await self._json("GET", f"/v1/audit/accounts/{account}/risk", query=query)
+
     async def audit_warehouse_state(self) -> Json:
         """Return the digests of everything that the node's warehouse holds."""
         return await self._json("GET", "/v1/audit/warehouse/state")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -76,15 +77,7 @@ def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) ->
             "score": score.score,
             "band": score.band.value,
             "contributions": json.dumps(
-                [
-                    {
-                        "feature": reason.feature,
-                        "value": reason.value,
-                        "contribution": reason.contribution,
-                        "text": reason.text,
-                    }
-                    for reason in score.reasons
-                ],
+                [asdict(reason) for reason in score.reasons],
                 ensure_ascii=False,
                 allow_nan=False,
             ),

@@ -44,6 +44,7 @@ class FakeNode:
         self.requests: list[tuple[str, str]] = []
         self.tokens: list[str | None] = []
         self.proofs: dict[str, dict[str, Any]] = {}
+        self.risks: dict[str, dict[str, Any]] = {}
         self.streams: list[bytes] = []
         self.last_event_ids: list[str | None] = []
         self.url = ""
@@ -74,6 +75,7 @@ class FakeNode:
                 web.get("/v1/transactions/{txid}", self._transaction),
                 web.get("/v1/transactions/{txid}/proof", self._proof),
                 web.get("/v1/audit/blocks", self._stream),
+                web.get("/v1/audit/accounts/{id}/risk", self._risk),
             ]
         )
         return app
@@ -191,6 +193,10 @@ class FakeNode:
         if status == "rejected":
             document["code"] = "insufficient_funds"
         return web.json_response(document)
+
+    async def _risk(self, request: web.Request) -> web.Response:
+        document = self.risks.get(request.match_info["id"])
+        return problem(404, "unknown_account") if document is None else _json(document)
 
     async def _proof(self, request: web.Request) -> web.Response:
         document = self.proofs.get(request.match_info["txid"])

@@ -7,6 +7,7 @@ that is asked is bank1's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,16 @@ Json = dict[str, Any]
 Client = TestClient[web.Request, web.Application]
 
 
+SCORE: dict[str, Any] = {
+    "score": 0.2,
+    "band": "low",
+    "contributions": [
+        {"feature": "new_payees", "value": 1.0, "contribution": 0.2, "text": "all are new"}
+    ],
+    "model": "account_risk/1",
+    "height": 1,
+    "time_ms": NOW_S * 1_000,
+}
 DIGESTS: dict[str, str] = dict.fromkeys(("rows", "changes"), "00" * 32)
 ANALYTICS_ANSWERS: dict[str, Any] = {
     "/accounts": {
@@ -120,6 +131,44 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "accounts": 3,
         **dict.fromkeys(("balances", "supply", "registers", "days"), "00" * 32),
     },
+    "/risk/{account}": {
+        "account": "sun1",
+        "member": "bank1",
+        "kind": "user",
+        "segment": "payer",
+        "at": {"height": 1, "time_ms": NOW_S * 1_000},
+        "latest": SCORE,
+        "history": [{name: SCORE[name] for name in SCORE if name != "contributions"}],
+        "alerts": [],
+        "neighbours": [
+            {
+                "account": "sun1",
+                "asset": "CNY",
+                "paid": "5",
+                "received": "0",
+                "payments": 1,
+                "last_ms": NOW_S * 1_000,
+            }
+        ],
+        "features": {"paid_count": 1.0},
+    },
+    "/risk/market": {"latest": SCORE},
+    "/risk/members": {"items": [{"member": "bank1", **SCORE}]},
+    "/segments": {
+        "height": 1,
+        "time_ms": NOW_S * 1_000,
+        "items": [
+            {
+                "segment": "payer",
+                "description": "pays and is not paid",
+                "accounts": 1,
+                "at_risk": 0,
+                "mean_score": 0.2,
+                "medians": {"paid_count": 1.0},
+                "examples": [{"account": "sun1", "score": 0.2, "band": "low"}],
+            }
+        ],
+    },
     "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
 }
 """What a played analytics process says at each path that the node asks."""
@@ -133,7 +182,7 @@ class PlayedAnalytics(AnalyticsClient):
         self._answers = answers
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        answer = self._answers[path]
+        answer = self._answers[re.sub("sun1[0-9a-z]+", "{account}", path)]
         if isinstance(answer, Exception):
             raise answer
         return answer
