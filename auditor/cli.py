@@ -92,3 +92,47 @@ def risk(session: Session, /, **asked: Any) -> None:
     from auditor.risk import show_risk  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(show_risk(session, **asked))
+
+
+@audit.command("access-log")
+@click.option("--verify", "is_verified", is_flag=True, help="Check the whole chain of hashes.")
+@click.option("--known", metavar="SEQUENCE:HASH",
+              help="With --verify: a tip of earlier, which must still be part of the chain.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True,
+              help="Newest records to show.")  # fmt: skip
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def access_log(session: Session, /, **asked: Any) -> None:
+    """Show who asked what of a node's audit API, or verify its log.
+
+    Each record holds the hash of the one before it. Keep the tip that --verify prints: given again
+    as --known, it shows that nothing was cut off since.
+
+    \b
+    Example:
+      sunlit audit access-log --verify
+    """  # noqa: D301 - click's \b keeps lines
+    if asked["known"] and not asked["is_verified"]:
+        raise click.UsageError("--known goes with --verify")
+    from auditor.accesses import show_accesses  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(show_accesses(session, **asked))
+
+
+@audit.command()
+@click.argument("sql")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on stdout, safe for spreadsheets.")
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def query(session: Session, /, **asked: Any) -> None:
+    """Ask the warehouse in SQL: one SELECT over its documented tables.
+
+    Amounts are in smallest units. More than 100,000 rows are cut off, which stderr tells.
+
+    \b
+    Example:
+      sunlit audit query "SELECT asset, sum(amount) FROM legs GROUP BY asset"
+    """  # noqa: D301 - click's \b keeps lines
+    from auditor.querying import show_query  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(show_query(session, **asked))

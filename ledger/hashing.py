@@ -47,6 +47,7 @@ STATE_VALUE = Tag("sunlit/state-value")
 STATE_BUCKET = Tag("sunlit/state-bucket")
 STATE_NODE = Tag("sunlit/state-node")
 VERDICT = Tag("sunlit/verdict")
+ACCESS_RECORD = Tag("sunlit/access-record")
 
 
 def double_sha256(data: bytes) -> bytes:

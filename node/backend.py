@@ -14,6 +14,7 @@ from ledger.hashing import BlockHash
 from ledger.identity import AccountId, MemberId
 from node.analytics.supervisor import Analytics
 from node.api.backend import Busy, ReadOnly
+from node.audit.access_log import AccessLog
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.proofs import prove_account
@@ -38,9 +39,11 @@ class NodeBackend:
         store: StoredChain,
         shell: Shell,
         runner: EngineRunner,
+        access_log: AccessLog,
     ) -> None:
         self.genesis = genesis
         self.member = member
+        self.access_log = access_log
         self.genesis_json: Mapping[str, Any] = json.loads(format_genesis(genesis))
         self._genesis_hash = genesis.header().hash
         self._store = store

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consensus.headers import ChainRules
 from consensus.target import bits_to_target
+from ledger.access_records import access_root
 from ledger.errors import InvalidGenesis, InvalidHeader
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
@@ -31,6 +32,7 @@ from ledger.keys import SCHEME_ED25519, verify
 from node.analytics.supervisor import Analytics, ProcessSettings
 from node.api.app import make_app
 from node.api.protocol import ProblemProtocol
+from node.audit.access_log import AccessLog
 from node.backend import NodeBackend
 from node.collector import settle_collector
 from node.config import NodeConfig
@@ -168,8 +170,16 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
             reserve_bytes=config.storage.reserve_mib * MIB,
         )
         runner = EngineRunner(engine, store, journal, shell, shell.metrics, space)
+        access_log = AccessLog(
+            config.data_dir / "access", access_root(genesis.header().hash, member)
+        )
         backend = NodeBackend(
-            genesis=genesis, member=member, store=store, shell=shell, runner=runner
+            genesis=genesis,
+            member=member,
+            store=store,
+            shell=shell,
+            runner=runner,
+            access_log=access_log,
         )
         async with _parts(config, genesis, shell, runner, backend):
             yield backend
@@ -203,7 +213,7 @@ async def _parts(
                 tasks.create_task(runner.tick(), name="ticks"),
                 tasks.create_task(transport.run(), name="peers"),
             ]
-            async with _serving(config, backend):
+            async with contextlib.aclosing(backend.access_log), _serving(config, backend):
                 log.info("node_started", member=config.member, api=str(config.api.listen))
                 yield
             for task in running:

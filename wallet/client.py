@@ -41,6 +41,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Largest answer that is read, bytes: an evidence bundle with a large genesis document."""
 
 PAGE_ITEMS_MAX: Final = 1_000
+MSGPACK: Final = "application/msgpack"
 
 _RETRIED_STATUSES: Final = frozenset({429, 503})
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost."})
@@ -205,6 +206,11 @@ class NodeClient:
         """Return the conflicting votes of members."""
         return [evidence async for evidence in self._pages("/v1/audit/evidence", {})]
 
+    async def audit_alerts(self, query: Mapping[str, str]) -> AsyncGenerator[Json, None]:
+        """Yield alerts that match the query, newest first."""
+        async for alert in self._pages("/v1/audit/alerts", query):
+            yield alert
+
     async def audit_risk(self, account: str, *, at: int | None = None) -> Json:
         """Return an account's risk as of a block, its parts and what is around it."""
         query = {} if at is None else {"at": str(at)}
@@ -227,6 +233,18 @@ class NodeClient:
             if page.get("next_cursor") is None:
                 return
             following = str(page["next_cursor"])
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+    ) -> Json:
+        """Return the JSON object that an endpoint answers, which is sent another or nothing."""
+        body = None if document is None else json.dumps(document).encode()
+        return await self._json(method, path, query=query, body=body, media_type="application/json")
 
     @asynccontextmanager
     async def audit_block_events(
@@ -273,8 +291,10 @@ class NodeClient:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        media_type: str = MSGPACK,
     ) -> Json:
-        document = _parsed(await self._call(method, path, query=query, body=body))
+        headers = {"Content-Type": media_type} if body is not None else None
+        document = _parsed(await self._call(method, path, query=query, body=body, headers=headers))
         if not isinstance(document, dict):
             raise _bad_answer(f"{path} is no JSON object")
         return document
@@ -286,11 +306,14 @@ class NodeClient:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Return the answer's body, trying again where that may help."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                async with self._answer(method, path, query=query, body=body) as answer:
+                async with self._answer(
+                    method, path, query=query, body=body, headers=headers
+                ) as answer:
                     return await _limited_body(answer)
             except (ApiError, NodeUnreachable) as error:
                 if attempt == ATTEMPTS_MAX or not _is_passing(error):
@@ -314,7 +337,7 @@ class NodeClient:
             raise RuntimeError("NodeClient is used inside `async with`")
         sent = {"Accept": "application/json", **(headers or {})}
         if body is not None:
-            sent["Content-Type"] = "application/msgpack"
+            sent.setdefault("Content-Type", MSGPACK)
         if self._tokens is not None:
             sent["Authorization"] = f"Bearer {self._tokens.current().text}"
         try:

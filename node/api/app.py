@@ -24,7 +24,7 @@ from node.api.openapi import openapi_document
 from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
-from node.audit import alerts, block_stream, free_sql, market, registers, risk, search
+from node.audit import accesses, alerts, block_stream, free_sql, market, registers, risk, search
 from node.audit.events import STREAMS
 from node.metrics import Metrics
 
@@ -41,6 +41,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *risk.OPERATIONS,
     *comparison.OPERATIONS,
     free_sql.OPERATION,
+    accesses.OPERATION,
 )
 
 UNMATCHED: Final = "unmatched"

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ledger.genesis import Genesis
 from ledger.identity import AccountId, MemberId
 from node.analytics.supervisor import Analytics
+from node.audit.access_log import AccessLog
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.storage.view import ChainView
@@ -69,6 +70,11 @@ class Backend(Protocol):
     @property
     def analytics(self) -> Analytics | None:
         """The embedded analytics; None where the node runs none."""
+        ...
+
+    @property
+    def access_log(self) -> AccessLog:
+        """Who asked what of the audit API."""
         ...
 
     def is_ready(self) -> bool:

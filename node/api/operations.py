@@ -22,6 +22,7 @@ from node.api.json_text import write_json
 from node.api.limits import REQUEST_SECONDS_MAX
 from node.api.problems import forbidden, invalid, invalid_fields, unauthorized
 from node.api.rate import RateLimiter
+from node.api.recording import AUDIT_PREFIX, recorded
 from node.storage.view import ChainView
 
 JSON: Final = "application/json"
@@ -76,6 +77,8 @@ class Call:
     backend: Backend
     authority: TokenAuthority
     principal: Principal | None = None
+    statement: str | None = None
+    """The SQL that somebody sent, for the access log; its handler leaves it here."""
     _view: ChainView | None = None
 
     @property
@@ -152,12 +155,16 @@ class Server:
             if operation.access is not Access.PROBE:
                 call.principal = self._authenticate(call)
                 self.limiter.take(_client(call))
-            _require_access(operation.access, call.principal)
-            if operation.guard is not None:
-                operation.guard(call)
-            query = parse_query(operation.query, request)
-            async with asyncio.timeout(None if operation.is_stream else REQUEST_SECONDS_MAX):
-                return await operation.handler(call, query)
+            if call.principal is None or not _is_recorded(operation, call.principal):
+                return await _answer(operation, call)
+            return await recorded(
+                self.backend.access_log,
+                request,
+                call.principal,
+                lambda: _answer(operation, call),
+                statement=lambda: call.statement,
+                is_stream=operation.is_stream,
+            )
 
         return handle
 
@@ -168,6 +175,21 @@ class Server:
         if len(headers) > 1:
             raise unauthorized("token_malformed", "One Authorization header, not several.")
         return self.authority.authenticate(headers[0], call.view)
+
+
+async def _answer(operation: Operation, call: Call) -> web.StreamResponse:
+    """Return the answer to a request of somebody who is known, or known to be nobody."""
+    _require_access(operation.access, call.principal)
+    if operation.guard is not None:
+        operation.guard(call)
+    query = parse_query(operation.query, call.request)
+    async with asyncio.timeout(None if operation.is_stream else REQUEST_SECONDS_MAX):
+        return await operation.handler(call, query)
+
+
+def _is_recorded(operation: Operation, principal: Principal) -> bool:
+    """Tell whether a request reads what is not the caller's own: that leaves a record."""
+    return operation.path.startswith(AUDIT_PREFIX) and principal.is_regulator
 
 
 def json_response(document: object, *, status: int = 200) -> web.Response:

@@ -55,6 +55,7 @@ async def run_query(call: Call, _: NoQuery) -> web.Response:
     client = analytics_of(call).client
     call.release_view()
     body = await _body(call.request)
+    call.statement = body.sql
     # The answer is JSON already: reading and writing it again would hold the event loop.
     answer = await client.post_for_bytes("/query", {"sql": body.sql})
     return web.Response(body=answer, content_type=JSON)

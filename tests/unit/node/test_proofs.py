@@ -16,6 +16,7 @@ from ledger.identity import AccountId
 from ledger.state import balance_key
 from ledger.state_tree import StateTree
 from node.api.backend import Busy, ReadOnly
+from node.audit.access_log import AccessLog
 from node.backend import PROOFS_ASKED_MAX, NodeBackend
 from node.core import limits
 from node.core.engine import Engine
@@ -152,6 +153,7 @@ def backend_of(runner: AskedRunner) -> NodeBackend:
         store=cast(StoredChain, bench.store),
         shell=cast(Shell, SimpleNamespace()),
         runner=cast(EngineRunner, runner),
+        access_log=cast(AccessLog, SimpleNamespace()),
     )
 
 

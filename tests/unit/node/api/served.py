@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import jwt
@@ -19,6 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from analytics.client import AnalyticsClient
 from consensus.evidence import find_evidence
+from ledger.access_records import access_root
 from ledger.addresses import encode_account_id
 from ledger.errors import LedgerError
 from ledger.genesis_document import format_genesis
@@ -27,6 +29,7 @@ from ledger.transactions import SignedTransaction, decode_transaction
 from node.analytics.supervisor import Analytics, ProcessSettings
 from node.api.app import make_app
 from node.api.backend import Busy, ReadOnly
+from node.audit.access_log import AccessLog
 from node.core.effects import (
     Effect,
     NodeStatus,
@@ -203,6 +206,10 @@ class ServedNode:
         self.metrics = Metrics()
         self.stream = BlockStream(self.store.view)
         self.member = NODE_MEMBER
+        self._directory = TemporaryDirectory()
+        self.access_log = AccessLog(
+            Path(self._directory.name), access_root(self.genesis.header().hash, self.member)
+        )
         self.ready = True
         self.is_busy = False
         self.has_room = True

@@ -156,6 +156,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "get_risk": ("/v1/audit/risk", REGULATORS),
     "list_segments": ("/v1/audit/segments", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
+    "list_accesses": ("/v1/audit/access-log", REGULATORS),
     "run_query": ("/v1/audit/query", REGULATORS),
     "compare_blocks": ("/v1/audit/warehouse/blocks", REGULATORS),
     "compare_state": ("/v1/audit/warehouse/state", REGULATORS),

@@ -1,0 +1,134 @@
+"""The access log: a chain of hashes on disk before an answer leaves, and checked at every start."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ledger.access_records import AccessTip, BrokenAccessChain, verify_chain
+from node.audit.access_log import FILE_NAME, AccessLog
+from node.errors import StoreFailed
+
+ROOT = AccessTip(sequence=0, hash="11" * 32)
+
+
+def opened(directory: Path) -> AccessLog:
+    """Open the log in a directory."""
+    return AccessLog(directory, ROOT, clock_s=lambda: 1_800_000_000.0)
+
+
+async def filled(directory: Path, count: int) -> None:
+    """Leave a log with that many records."""
+    log = opened(directory)
+    for number in range(count):
+        await log.append({"event": "answered", "target": f"/{number}"})
+    await log.aclose()
+
+
+async def test_records_outlive_a_start_and_follow_each_other(tmp_path: Path) -> None:
+    """What was appended is there again; the next record follows the last of the earlier run."""
+    await filled(tmp_path, 3)
+    log = opened(tmp_path)
+    await asyncio.gather(*(log.append({"event": "answered", "n": n}) for n in range(20)))
+    records = log.read(1, 100)
+    assert [record["sequence"] for record in records] == list(range(1, 24))
+    assert verify_chain(records, ROOT) == log.tip
+    assert log.read(22, 9) == records[21:]
+    assert log.read(24, 1) == log.read(0, 1) == []
+    await log.aclose()
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+async def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
+    """Its answer never left; the chain goes on from the record before it."""
+    await filled(tmp_path, 3)
+    file = tmp_path / FILE_NAME
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-7])
+    log = opened(tmp_path)
+    assert log.tip.sequence == 2
+    await log.append({"event": "answered"})
+    assert verify_chain(log.read(1, 9), ROOT).sequence == 3
+    await log.aclose()
+
+
+@pytest.mark.parametrize("fault", ["changed", "removed", "inserted", "garbage"])
+async def test_a_broken_chain_is_told_and_kept(tmp_path: Path, fault: str) -> None:
+    """The file is set aside as it is; the new one begins with a record of what was found."""
+    await filled(tmp_path, 4)
+    file = tmp_path / FILE_NAME
+    lines = file.read_bytes().splitlines(keepends=True)
+    changed = {
+        "changed": [lines[0], lines[1].replace(b"/1", b"/9"), *lines[2:]],
+        "removed": [lines[0], *lines[2:]],
+        "inserted": [lines[0], lines[0], *lines[1:]],
+        "garbage": [lines[0], b"x\n", *lines[1:]],
+    }[fault]
+    file.write_bytes(b"".join(changed))
+    log = opened(tmp_path)
+    (record,) = log.read(1, 9)
+    assert (record["event"], record["records"]) == ("broken", 1)
+    assert (tmp_path / record["file"]).read_bytes() == b"".join(changed)
+    await log.append({"event": "answered"})
+    assert verify_chain(log.read(1, 9), ROOT).sequence == 2
+    await log.aclose()
+    again = opened(tmp_path)
+    assert again.tip.sequence == 2
+    await again.aclose()
+
+
+async def test_a_record_that_finds_no_room_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it is told; once there is room the chain goes on without it."""
+    log = opened(tmp_path)
+    await log.append({"event": "answered"})
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreFailed):
+        await log.append({"event": "answered"})
+    monkeypatch.setattr(os, "write", write)
+    await log.append({"event": "answered"})
+    assert verify_chain(log.read(1, 9), ROOT).sequence == 2
+    await log.aclose()
+
+
+async def test_threat_53_a_sync_that_failed_is_not_taken_for_one_that_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it nothing is recorded until a start has read what is on the disk."""
+    log = opened(tmp_path)
+    sync = os.fsync
+
+    def failing(file: int) -> None:
+        raise OSError(errno.EIO, "bad disk")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(StoreFailed):
+        await log.append({"event": "answered"})
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(StoreFailed):
+        await log.append({"event": "answered"})
+    await log.aclose()
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_of_the_start(tmp_path: Path) -> None:
+    """A node that could not record does not start."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreFailed, match="access"):
+        opened(tmp_path / "file" / "access")
+
+
+def test_what_does_not_follow_is_named() -> None:
+    """A verifier says at which record the chain breaks."""
+    with pytest.raises(BrokenAccessChain) as broken:
+        verify_chain([{"sequence": 2}], ROOT)
+    assert broken.value.fields == {"sequence": 1}
