@@ -66,10 +66,24 @@ class Detector:
         if finding is None or finding.score < parameters.alert_at:
             return None
         account, severity = moves.activity.account, severity_of(finding.score)
+        if self._is_explained(account, finding, parameters, facts.time_ms):
+            return None
         if self._is_told(typology.name, account, severity, parameters, facts.time_ms):
             return None
         self._warned[account, typology.name] = _Warned(time_ms=facts.time_ms, severity=severity)
         return _alert(typology, account, finding, severity, facts)
+
+    def _is_explained(
+        self, account: str, finding: Finding, parameters: RuleParameters, time_ms: int
+    ) -> bool:
+        """Tell whether the account was warned of what explains a finding better.
+
+        That was since the finding's payments began, or shortly before: as long before as they took.
+        An earlier warning is about something else.
+        """
+        since_ms = max(2 * finding.since_ms - time_ms, time_ms - parameters.window_ms)
+        warned = (self._warned.get((account, other)) for other in parameters.yields_to)
+        return any(one is not None and one.time_ms >= since_ms for one in warned)
 
     def _is_told(
         self,
@@ -79,16 +93,11 @@ class Detector:
         parameters: RuleParameters,
         time_ms: int,
     ) -> bool:
-        """Tell whether the account was warned of this, or of what explains it, not long ago."""
-        since_ms = time_ms - parameters.window_ms
-        for other in parameters.yields_to:
-            warned = self._warned.get((account, other))
-            if warned is not None and warned.time_ms >= since_ms:
-                return True
+        """Tell whether the account was warned of this not long ago, and no less severely."""
         warned = self._warned.get((account, name))
         return (
             warned is not None
-            and warned.time_ms >= since_ms
+            and warned.time_ms >= time_ms - parameters.window_ms
             and _rank(severity) <= _rank(warned.severity)
         )
 

@@ -35,6 +35,8 @@ class Finding:
     """Why; the contributions add up to the score."""
     transactions: tuple[str, ...]
     """Txids of the pattern, oldest first."""
+    since_ms: int
+    """Time of the block of its oldest payment, milliseconds since 1970-01-01 UTC."""
 
 
 def found(signs: Sequence[Sign], payments: Sequence[Payment]) -> Finding:
@@ -49,7 +51,8 @@ def found(signs: Sequence[Sign], payments: Sequence[Payment]) -> Finding:
         for sign in signs
     )
     score = min(1.0, sum(reason.contribution for reason in reasons))
-    return Finding(score=score, reasons=reasons, transactions=txids(payments))
+    since_ms = min(payment.time_ms for payment in payments)
+    return Finding(score=score, reasons=reasons, transactions=txids(payments), since_ms=since_ms)
 
 
 class Typology(Protocol):

@@ -40,7 +40,8 @@ class RuleParameters(BaseModel):
     window_hours: Hours = 72
     """How far back the rule looks. An account is warned of once in this time."""
     yields_to: tuple[str, ...] = ()
-    """Patterns that explain this one: it is silent while one of them was found at the account."""
+    """Patterns that explain this one: it is silent where one of them was found at the account among
+    the same payments, or shortly before."""
 
     @property
     def window_ms(self) -> int:

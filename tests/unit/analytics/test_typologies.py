@@ -233,6 +233,30 @@ def test_a_spike_of_payments_is_seen() -> None:
     assert story.told("velocity") == {"anna"}
 
 
+def test_a_spike_is_told_of_beside_an_earlier_warning_of_something_else() -> None:
+    """The account passed money on some hours before; that explains none of the thirty payments."""
+    story = settled("anna", days=20)
+    story.pay("user20", "anna", 20_000)
+    story.wait(minutes=5)
+    story.pay("anna", "user21", 19_500)
+    assert story.told("pass_through") == {"anna"}
+    story.wait(hours=4)
+    for number in range(30):
+        story.pay("anna", CROWD[number % 3], 11 + number)
+        story.wait(minutes=2)
+    assert story.told("velocity") == {"anna"}
+
+
+def test_a_spike_that_another_pattern_explains_is_not_told_of_twice() -> None:
+    """Payments to thirty strangers in an hour are a fan-out."""
+    story = settled("anna", days=20)
+    for payee in CROWD[5:35]:
+        story.pay("anna", payee, 11)
+        story.wait(minutes=2)
+    assert story.told("fan_out") == {"anna"}
+    assert story.told("velocity") == set()
+
+
 def test_a_habit_is_no_spike() -> None:
     """The same number every week: only the first week was news."""
     story = settled("anna", days=20)
