@@ -1,35 +1,100 @@
-"""Draw markets by seed and judge detection on them.
+"""Draw markets by seed, judge detection on them, and write them as chains of real transactions.
 
-With --judge the typologies run over each market with their default parameters, and what they say is
-compared with the labels of the planted patterns, which they never see.
+Unless told otherwise the typologies run over each market in memory with their default parameters, and
+what they say is compared with the labels of the planted patterns, which they never see. With --out a
+market becomes a development network that `sunlit dev up --dir DIR` starts; with --judge DIR the alerts
+of its regulator's node are compared with the labels instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from ledger.errors import LedgerError
+from scripts.markets.asking import judge_node
 from scripts.markets.judge import Verdict, judge
+from scripts.markets.network import write_market
 from scripts.markets.plan import RATE, plan_market
+from sunlit.errors import SunlitError
+from wallet.errors import WalletError
+from wallet.profile import home_directory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge the chosen markets; print a table, or JSON with --json."""
+    """Judge the chosen markets, or write one; print a table, or JSON with --json."""
     options = _parser().parse_args(arguments)
+    try:
+        if options.out is not None:
+            _write(options)
+        elif options.judge is not None:
+            verdict = judge_node(options.judge.resolve(), node=options.node, report=_progress)
+            _print([verdict], as_json=options.json)
+        else:
+            _print(_judge_all(options), as_json=options.json)
+    except (LedgerError, SunlitError, WalletError) as error:
+        print(f"error[{error.code}]: {error.detail}", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"error[market]: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _judge_all(options: argparse.Namespace) -> list[Verdict]:
     verdicts = []
     for seed in range(options.seed, options.seed + options.seeds):
-        print(f"market of seed {seed} …", file=sys.stderr, flush=True)
+        _progress(f"market of seed {seed} …")
         plan = plan_market(
             days=options.days, accounts=options.accounts, seed=seed, rate=options.rate
         )
         verdicts.append(judge(plan))
+    return verdicts
+
+
+def _write(options: argparse.Namespace) -> None:
+    began_s = time.monotonic()
+    directory = options.out.resolve()
+    plan = plan_market(
+        days=options.days, accounts=options.accounts, seed=options.seed, rate=options.rate
+    )
+    written = write_market(
+        plan,
+        directory,
+        home=home_directory(os.environ, options.home).resolve(),
+        rate=options.rate,
+        report=_progress,
+    )
+    figures = {
+        "dir": str(directory),
+        "blocks": written.height,
+        "payments": written.payments,
+        "patterns": len(plan.labels),
+    }
+    if options.json:
+        print(json.dumps(figures))
+        return
+    _progress(f"written in {time.monotonic() - began_s:.0f} s")
+    print(
+        f"{written.payments} payments in {written.height} blocks, {len(plan.labels)} patterns; "
+        f"sunlit dev up --dir {directory} starts the network"
+    )
+
+
+def _print(verdicts: Sequence[Verdict], *, as_json: bool) -> None:
     figures = summary(verdicts)
-    print(json.dumps(figures, indent=2) if options.json else table(figures))
-    return 0
+    print(json.dumps(figures, indent=2) if as_json else table(figures))
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -82,17 +147,28 @@ def _shown(share: float | None) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/market",
-        description="Draw markets by seed and judge detection on them.",
+        description="Draw markets by seed, judge detection on them, or write one as a chain.",
         epilog="example: scripts/market --days 60 --accounts 500 --seed 100 --seeds 5",
     )
     parser.add_argument("--days", type=int, default=60, help="length of a market (60)")
     parser.add_argument("--accounts", type=int, default=500, help="accounts in it (500)")
     parser.add_argument("--seed", type=int, default=1, help="first seed (1)")
-    parser.add_argument("--seeds", type=int, default=1, help="number of markets (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="number of markets judged (1)")
     parser.add_argument(
         "--rate", type=float, default=RATE, help="patterns of each typology a person (0.01)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument(
+        "--out", type=Path, metavar="DIR", help="write a development network that holds the market"
+    )
+    task.add_argument(
+        "--judge", type=Path, metavar="DIR", help="judge the alerts of that network's regulator"
+    )
+    parser.add_argument("--node", metavar="URL", help="with --judge: another node to ask")
+    parser.add_argument(
+        "--home", metavar="DIR", help="with --out: where keys go; SUNLIT_HOME, else ~/.sunlit"
+    )
     return parser
 
 

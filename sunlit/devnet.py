@@ -29,6 +29,7 @@ from sunlit.devnet_plan import plan_network
 from sunlit.errors import DevnetError
 from sunlit.home import claim_home, generate_chain_id, resident_chain
 from sunlit.network import init_network, make_members
+from sunlit.network_document import MembersDocument
 from sunlit.processes import ProcessIdentity, birth_of, spawn_detached, stop_processes
 from wallet.keystore import Keystore
 from wallet.profile import save_profile
@@ -84,10 +85,12 @@ def create_devnet(
     block_time_ms: int,
     keystore: Keystore,
     report: Report,
+    complete: Callable[[MembersDocument], MembersDocument] = lambda document: document,
 ) -> DevnetDocument:
     """Make keys, genesis and configurations of a new network; nothing is started.
 
-    Keys of accounts and officers go to ``keystore``, which is that of ``home``.
+    Keys of accounts and officers go to ``keystore``, which is that of ``home``. ``complete`` says
+    what the genesis holds beside what every development network's does.
 
     Raises:
         DevnetError: ``directory_in_use``.
@@ -111,7 +114,7 @@ def create_devnet(
     )
     now = datetime.now(UTC)
     members = make_members(plan, directory=directory, keystore=keystore, now=now)
-    network = init_network(members, directory=directory, now=now)
+    network = init_network(complete(members), directory=directory, now=now)
     save_profile(home, network.profile())
     document = DevnetDocument(
         home=str(home),

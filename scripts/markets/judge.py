@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Protocol
 
-from analytics.alerts import Alert
 from analytics.detection import Detector
 from analytics.movements import AccountOpened, BlockFacts, Movement
 from analytics.typologies.parameters import TypologyParameters
 from analytics.typologies.sanctions import SanctionsList
-from scripts.markets.payments import Label, Planned
+from scripts.markets.blocks import BEGAN_MS, Placed, planned_blocks
+from scripts.markets.payments import Label
 from scripts.markets.plan import MarketPlan
 
-BEGAN_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-BLOCK_MS: Final = 300_000
-"""Time between two blocks of a judged market, milliseconds."""
+
+class Warned(Protocol):
+    """What is judged of an alert."""
+
+    @property
+    def typology(self) -> str:
+        """Pattern that it tells of."""
+        ...
+
+    @property
+    def account(self) -> str | None:
+        """Account that it is about; None where it is about the market."""
+        ...
+
+    @property
+    def transactions(self) -> Sequence[str]:
+        """Transactions that it rests on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +48,7 @@ class Verdict:
     """How many of them are about a party of a planted pattern and rest on one of its payments."""
     missed: tuple[Label, ...]
     """Patterns without their alert."""
-    wrong: tuple[Alert, ...]
+    wrong: tuple[Warned, ...]
     """Alerts without a pattern."""
 
 
@@ -43,13 +58,17 @@ def judge(plan: MarketPlan) -> Verdict:
         TypologyParameters(), SanctionsList(list(plan.listed_names), set()), {"CNY": 2}
     )
     alerts = [alert for facts in block_facts(plan) for alert in detector.detect(facts)]
-    pattern_of = {txid_of(place): p.pattern for place, p in enumerate(plan.payments)}
-    return _verdict(plan.labels, alerts, pattern_of)
+    pattern_of = {stand_in(number): p.pattern for number, p in enumerate(plan.payments)}
+    return verdict_of(plan.labels, alerts, pattern_of)
 
 
-def _verdict(
-    labels: Sequence[Label], alerts: Sequence[Alert], pattern_of: dict[str, int]
+def verdict_of(
+    labels: Sequence[Label], alerts: Sequence[Warned], pattern_of: Mapping[str, int]
 ) -> Verdict:
+    """Return how alerts do against labels that name accounts as the alerts do.
+
+    ``pattern_of`` is the number of the pattern, if it is above -1, that each transaction belongs to.
+    """
     right = [alert for alert in alerts if _is_right(alert, labels, pattern_of)]
     warned = {(alert.typology, alert.account) for alert in alerts}
     missed = tuple(label for label in labels if (label.typology, label.account) not in warned)
@@ -67,7 +86,7 @@ def _verdict(
     )
 
 
-def _is_right(alert: Alert, labels: Sequence[Label], pattern_of: dict[str, int]) -> bool:
+def _is_right(alert: Warned, labels: Sequence[Label], pattern_of: Mapping[str, int]) -> bool:
     """Tell whether an alert is about a party of a pattern and rests on a payment of it."""
     for txid in alert.transactions:
         number = pattern_of.get(txid, -1)
@@ -76,41 +95,32 @@ def _is_right(alert: Alert, labels: Sequence[Label], pattern_of: dict[str, int])
     return False
 
 
-def txid_of(place: int) -> str:
+def stand_in(number: int) -> str:
     """Return a stand-in for the txid of a planned payment."""
-    return f"{place:064x}"
+    return f"{number:064x}"
 
 
 def block_facts(plan: MarketPlan) -> Iterator[BlockFacts]:
-    """Yield a plan as the facts of blocks, as the warehouse would give them; empty blocks left out."""
+    """Yield a plan as the facts of blocks, as the warehouse would give them."""
     opened = tuple(AccountOpened(p.name, p.bank, p.kind) for p in plan.cast.values())
     held = tuple(
         Movement(None, 0, place, "genesis", None, name, "CNY", amount, "")
         for place, (name, amount) in enumerate(plan.held.items())
     )
     yield BlockFacts(height=0, time_ms=BEGAN_MS, opened=opened, movements=held)
-    block: list[Movement] = []
-    height = 1
-    for place, payment in enumerate(plan.payments):
-        end_ms = height * BLOCK_MS
-        if payment.time_ms >= end_ms:
-            if block:
-                yield _facts(height, block)
-            block = []
-            height = payment.time_ms // BLOCK_MS + 1
-        block.extend(_movements(payment, txid_of(place), len(block)))
-    if block:
-        yield _facts(height, block)
+    for block in planned_blocks(plan.payments):
+        movements = tuple(
+            movement
+            for position, placed in enumerate(block.payments)
+            for movement in _movements(placed, position)
+        )
+        yield BlockFacts(height=block.height, time_ms=block.time_ms, opened=(), movements=movements)
 
 
-def _facts(height: int, movements: list[Movement]) -> BlockFacts:
-    time_ms = BEGAN_MS + height * BLOCK_MS
-    return BlockFacts(height=height, time_ms=time_ms, opened=(), movements=tuple(movements))
-
-
-def _movements(payment: Planned, txid: str, position: int) -> Iterator[Movement]:
+def _movements(placed: Placed, position: int) -> Iterator[Movement]:
+    payment = placed.payment
     for place, leg in enumerate(payment.legs):
         yield Movement(
-            txid, position, place, "transfer", leg.payer, leg.payee, "CNY", leg.amount,
-            payment.reference,
+            stand_in(placed.number), position, place, "transfer", leg.payer, leg.payee, "CNY",
+            leg.amount, payment.reference,
         )  # fmt: skip
