@@ -80,6 +80,15 @@ async def show_alert(services: Services, request: web.Request) -> web.StreamResp
     return answer(_document(rows[0]))
 
 
+def read_alerts(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the documents of those of the named alerts that there are, by id."""
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS} FROM alerts WHERE id IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608
+        [list(ids)],
+    ).fetchall()
+    return {row[0]: _document(row) for row in rows}
+
+
 def _conditions(request: web.Request) -> tuple[list[str], list[object]]:
     conditions: list[str] = []
     values: list[object] = []
@@ -100,9 +109,7 @@ def _place(request: web.Request) -> Place | None:
         return None
     height, colon, alert = text.partition(":")
     if not colon or not height.isascii() or not height.isdigit():
-        raise RequestRefused(
-            422, "invalid_field", "a cursor is HEIGHT:ID", pointer="/query/cursor"
-        )
+        raise RequestRefused(422, "invalid_field", "a cursor is HEIGHT:ID", pointer="/query/cursor")
     return Place(int(height), alert)
 
 

@@ -6,6 +6,7 @@ AnalyticsError
 ├── Unavailable          the process is not there, or not yet: ask again later
 ├── BlockRefused         this block does not follow the last one: the feeder asks for the cursor
 ├── WarehouseRefused     the file is not ours to change: the operator decides
+├── CasesUnusable        the regulator's records cannot be read: the operator decides
 └── WarehouseCorrupt     the file is not what the chain says: it is built anew
 """
 
@@ -32,6 +33,10 @@ class BlockRefused(AnalyticsError):
 
 class WarehouseRefused(AnalyticsError):
     """The file belongs to another chain, to another program, or is open elsewhere."""
+
+
+class CasesUnusable(AnalyticsError):
+    """The file of cases cannot be used; it is left as it is, because nothing brings it back."""
 
 
 class WarehouseCorrupt(AnalyticsError):

@@ -42,6 +42,7 @@ from analytics.ingest import Ingest
 from analytics.limits import NICE, YOUNG_OBJECTS
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
@@ -79,7 +80,9 @@ def main() -> None:
             Settings(memory_mib=arguments.memory_mib, threads=arguments.threads),
             rebuild_reason=arguments.rebuild,
         )
-        asyncio.run(_run(opened, rules))
+        genesis_hash = opened.warehouse.genesis.header().hash.hex()
+        cases = Cases.open_file(arguments.directory, genesis_hash)
+        asyncio.run(_run(opened, rules, cases))
     except (AnalyticsError, LedgerError) as error:
         if isinstance(error, WarehouseCorrupt):
             set_aside(arguments.directory)
@@ -119,7 +122,9 @@ def _rules(arguments: argparse.Namespace) -> tuple[TypologyParameters, Sanctions
     return parameters, listed
 
 
-async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) -> None:
+async def _run(
+    opened: Opened, rules: tuple[TypologyParameters, SanctionsList], cases: Cases
+) -> None:
     """Serve until the input ends or a stage fails; raise what it failed with."""
     warehouse = opened.warehouse
     progress = Progress(
@@ -129,7 +134,9 @@ async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) 
     detector = Detector(*rules, {str(code): asset.decimals for code, asset in assets})
     queries = Queries(warehouse)
     sql = SqlRunner(warehouse)
-    services = Services(warehouse=warehouse, queries=queries, progress=progress, sql=sql)
+    services = Services(
+        warehouse=warehouse, queries=queries, progress=progress, cases=cases, sql=sql
+    )
     runner = web.AppRunner(
         make_app(services, ROUTES),
         access_log=None,
@@ -158,6 +165,7 @@ async def _run(opened: Opened, rules: tuple[TypologyParameters, SanctionsList]) 
         await runner.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
         warehouse.close()
+        cases.close()
 
 
 async def _stages(ingest: Ingest, detecting: Detecting) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from analytics import alerting, status
 from analytics.market import accounts, flows, reports
+from analytics.response import routes as response
 from analytics.risk import answers as risk
 from analytics.sandbox import routes as sandbox
 from analytics.server import Route
@@ -17,6 +18,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *accounts.ROUTES,
     *flows.ROUTES,
     *reports.ROUTES,
+    *response.ROUTES,
     *risk.ROUTES,
     *comparison.ROUTES,
     *sandbox.ROUTES,

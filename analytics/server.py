@@ -35,6 +35,7 @@ from aiohttp import web
 from analytics.errors import AnalyticsError, RequestRefused
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.response.store import Cases
 from analytics.sandbox.runner import SqlRunner
 from analytics.warehouse.store import Warehouse
 
@@ -52,6 +53,8 @@ class Services:
     """Where reads run."""
     progress: Progress
     """How far the stages have come."""
+    cases: Cases
+    """The regulator's cases."""
     sql: SqlRunner
     """Where free SQL runs."""
 

@@ -24,7 +24,19 @@ from node.api.openapi import openapi_document
 from node.api.operations import JSON, Operation, Server
 from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
-from node.audit import accesses, alerts, block_stream, free_sql, market, registers, risk, search
+from node.audit import (
+    accesses,
+    alerts,
+    block_stream,
+    case_export,
+    cases,
+    free_sql,
+    market,
+    registers,
+    response,
+    risk,
+    search,
+)
 from node.audit.events import STREAMS
 from node.metrics import Metrics
 
@@ -38,6 +50,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *registers.OPERATIONS,
     *alerts.OPERATIONS,
     *market.OPERATIONS,
+    *cases.OPERATIONS,
+    case_export.OPERATION,
+    response.OPERATION,
     *risk.OPERATIONS,
     *comparison.OPERATIONS,
     free_sql.OPERATION,

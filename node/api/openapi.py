@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
+from node.analytics.case_documents import ALERT_PATTERN, CASE_PATTERN
 from node.api.documents import ProblemDocument
 from node.api.operations import EVENT_STREAM, JSON, Access, Content, Operation
 from node.api.problems import CONTENT_TYPE
@@ -37,6 +38,8 @@ PATH_PARAMETERS: Final = {
     "txid": ("Transaction id, 64 characters of lower-case hex.", HASH_PATTERN),
     "block": ("Height, hash in lower-case hex, ``head`` or ``finalized``.", BLOCK_PATTERN),
     "account": ("Account id, ``sun1…``.", ACCOUNT_PATTERN),
+    "alert": ("Alert id, 32 characters of lower-case hex.", ALERT_PATTERN),
+    "case": ("Case id, ``case-…``.", CASE_PATTERN),
     "report": ("Name of a report (docs/analytics.md).", REPORT_PATTERN),
 }
 """What each part of a path is, and its pattern."""

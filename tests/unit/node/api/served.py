@@ -6,6 +6,7 @@ that is asked is bank1's.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -64,7 +65,45 @@ SCORE: dict[str, Any] = {
     "time_ms": NOW_S * 1_000,
 }
 DIGESTS: dict[str, str] = dict.fromkeys(("rows", "changes"), "00" * 32)
+CASE_ID: Final = "case-" + "ab" * 8
+ALERT_ID: Final = "ab" * 16
+_OFFICER: Final = "00" * 33
+_CASE: Final[Json] = {
+    "id": CASE_ID,
+    "title": "structuring",
+    "state": "measure_proposed",
+    "officer": _OFFICER,
+    "opened_by": _OFFICER,
+    "opened_time_ms": NOW_S * 1_000,
+    "changed_time_ms": NOW_S * 1_000,
+}
+_WHOLE_CASE: Final[Json] = _CASE | {
+    "alerts": [],
+    "accounts": [],
+    "transactions": [],
+    "notes": [{"note": 1, "time_ms": NOW_S * 1_000, "officer": _OFFICER, "text": "looked at"}],
+    "history": [
+        {"time_ms": NOW_S * 1_000, "by": None, "state": "measure_applied", "officer": _OFFICER}
+    ],
+    "proposals": [],
+    "measures": [],
+    "effects": [
+        {
+            "account": "sun1",
+            "status": "frozen",
+            "frozen_since": {"height": 1, "txid": "00" * 32, "time_ms": NOW_S * 1_000},
+            "balances": [],
+        }
+    ],
+    "height": 1,
+}
 ANALYTICS_ANSWERS: dict[str, Any] = {
+    "/cases": {"items": [_CASE | {"alerts": [], "accounts": []}], "next_cursor": None},
+    "POST /cases": _WHOLE_CASE | {"is_new": True},
+    f"/cases/{CASE_ID}": _WHOLE_CASE,
+    f"/cases/{CASE_ID}/notes": _WHOLE_CASE,
+    f"/cases/{CASE_ID}/state": _WHOLE_CASE,
+    f"/alerts/{ALERT_ID}/response": {"alert": {}, "case": CASE_ID, "proposal": {}},
     "/accounts": {
         "items": [
             {
@@ -188,7 +227,11 @@ class PlayedAnalytics(AnalyticsClient):
         answer = self._answers[re.sub("sun1[0-9a-z]+", "{account}", path)]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return copy.deepcopy(answer)
+
+    async def post(self, path: str, document: object) -> Any:
+        named = f"POST {path}"
+        return await self.get(named if named in self._answers else path)
 
     async def post_for_bytes(self, path: str, document: object) -> bytes:
         return json.dumps(await self.get(path)).encode()

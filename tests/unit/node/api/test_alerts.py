@@ -16,6 +16,7 @@ from analytics.detecting import insert_alerts
 from analytics.feed import Detected
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
@@ -58,7 +59,8 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
         ingested=made.ingested, detected=made.cursor(DETECTION), report=lambda _: None
     )
     sql = SqlRunner(made)
-    services = Services(warehouse=made, queries=queries, progress=progress, sql=sql)
+    cases = Cases.open_file(tmp_path, "00" * 32)
+    services = Services(warehouse=made, queries=queries, progress=progress, cases=cases, sql=sql)
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
     socket = tmp_path / "a.sock"
@@ -71,6 +73,7 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     await node.analytics.client.disconnect()
     await runner.cleanup()
     queries.close()
+    cases.close()
     await sql.close()
     made.close()
 

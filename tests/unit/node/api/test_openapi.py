@@ -15,7 +15,15 @@ from node.api.app import OPERATIONS, make_app
 from node.api.docs_page import ASSETS, CONTENT_SECURITY_POLICY
 from node.api.openapi import openapi_document
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.served import ANALYTICS_ANSWERS, Client, Json, ServedNode, bearer
+from tests.unit.node.api.served import (
+    ALERT_ID,
+    ANALYTICS_ANSWERS,
+    CASE_ID,
+    Client,
+    Json,
+    ServedNode,
+    bearer,
+)
 
 PAGES = {"/openapi.json", "/docs", "/docs/start.js", *(f"/docs/{name}" for name in ASSETS)}
 """Routes that serve the document and its page, and are no operations of the API."""
@@ -55,7 +63,7 @@ async def test_answers_are_as_described(node: ServedNode, client: Client, docume
     node.run_analytics(ANALYTICS_ANSWERS)
     txid = node.head.ancestry()[1].block.transactions[0].txid.hex()
     values = {"txid": txid, "block": "head", "account": node.account_text("alice")}
-    values |= {"report": "typologies"}
+    values |= {"report": "typologies", "case": CASE_ID, "alert": ALERT_ID}
     headers = bearer(node.officer_token("regulator"))
     checked = set()
     for path, item in document["paths"].items():

@@ -14,6 +14,7 @@ from analytics.alerts import Alert
 from analytics.client import AnalyticsClient
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
@@ -25,12 +26,15 @@ from tests.unit.node.api.served import ServedNode
 @asynccontextmanager
 async def serving_warehouse(
     node: ServedNode, warehouse: Warehouse, directory: Path
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Progress]:
     """Let the node's analytics be those of a warehouse; ``directory`` is for its socket."""
     queries, sql = Queries(warehouse), SqlRunner(warehouse)
     detected = warehouse.cursor(DETECTION)
     progress = Progress(ingested=warehouse.ingested, detected=detected, report=lambda _: None)
-    services = Services(warehouse=warehouse, queries=queries, progress=progress, sql=sql)
+    cases = Cases.open_file(directory, "00" * 32)
+    services = Services(
+        warehouse=warehouse, queries=queries, progress=progress, cases=cases, sql=sql
+    )
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
     socket = directory / "a.sock"
@@ -40,11 +44,12 @@ async def serving_warehouse(
     node.analytics.client = AnalyticsClient()
     await node.analytics.client.connect(str(socket))
     try:
-        yield
+        yield progress
     finally:
         await node.analytics.client.disconnect()
         await runner.cleanup()
         queries.close()
+        cases.close()
         await sql.close()
 
 
