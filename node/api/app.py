@@ -38,6 +38,7 @@ from node.audit import (
     search,
 )
 from node.audit.events import STREAMS
+from node.dashboard.page import dashboard_routes
 from node.metrics import Metrics
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -103,6 +104,7 @@ def make_app(
             app.router.add_route(hdrs.METH_HEAD, route, handler)  # RFC 9110, 9.3.2
     app.router.add_get("/openapi.json", _serve_openapi)
     app.router.add_routes(docs_routes())
+    app.router.add_routes(dashboard_routes())
     return app
 
 

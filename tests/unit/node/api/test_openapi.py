@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 from node.api.app import OPERATIONS, make_app
 from node.api.docs_page import ASSETS, CONTENT_SECURITY_POLICY
 from node.api.openapi import openapi_document
+from node.dashboard.page import dashboard_routes
 from tests.factories import key_set, make_signer
 from tests.unit.node.api.served import (
     ALERT_ID,
@@ -25,8 +26,14 @@ from tests.unit.node.api.served import (
     bearer,
 )
 
-PAGES = {"/openapi.json", "/docs", "/docs/start.js", *(f"/docs/{name}" for name in ASSETS)}
-"""Routes that serve the document and its page, and are no operations of the API."""
+PAGES = {
+    "/openapi.json",
+    "/docs",
+    "/docs/start.js",
+    *(f"/docs/{name}" for name in ASSETS),
+    *(route.path for route in dashboard_routes()),
+}
+"""Routes that serve the document and pages, and are no operations of the API."""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,104 @@
+// One account: what it holds, what it did, what was said of it, and whom it deals with.
+
+import { get } from "./api.js";
+import { statusTag } from "./accounts.js";
+import { alertsList } from "./alerts_list.js";
+import { axis, colour, draw } from "./charts.js";
+import { el, facts, heading, panel, table } from "./dom.js";
+import { accountLink, count, label, visible } from "./format.js";
+import { market } from "./market.js";
+import { legsTable } from "./movements.js";
+import { neighbours } from "./neighbours.js";
+import { refusal } from "./refusals.js";
+
+const HISTORY = 50;
+const ALERTS = 200;
+const FLOWS = 200;
+
+const BALANCE_COLUMNS = [
+  { title: "Asset", cell: (balance) => balance.asset },
+  { title: "Posted", kind: "number", cell: (balance) => market.money(balance.posted, balance.asset) },
+  { title: "Held", kind: "number", cell: (balance) => market.money(balance.held, balance.asset) },
+  { title: "Available", kind: "number", cell: (balance) => market.money(balance.available, balance.asset) },
+];
+
+const FLOW_COLUMNS = [
+  { title: "From", cell: (flow) => accountLink(flow.debit) },
+  { title: "To", cell: (flow) => accountLink(flow.credit) },
+  { title: "Payments", kind: "number", cell: (flow) => count(flow.legs) },
+  { title: "Amount", kind: "number", cell: (flow) => market.money(flow.amount, flow.asset) },
+];
+
+export async function show(root, { id, signal }) {
+  const account = await get(`v1/accounts/${encodeURIComponent(id)}`, {}, signal);
+  const history = el("div", {});
+  const alerts = el("div", {});
+  const around = el("div", {});
+  root.append(heading("Account", el("span", { class: "id whole" }, account.account)), el("div", { class: "grid" },
+    panel("Account", { id: "account" }, facts([
+      ["Member", el("a", { href: `#/members/${encodeURIComponent(account.member)}` }, visible(account.member))],
+      ["Kind", account.kind],
+      ["Status", statusTag(account.status)],
+      ["Opened", `block ${count(account.opened_height)}`],
+      ["Keys", `${count(account.keys.threshold)} of ${count(account.keys.keys.length)} sign`],
+      ["As of", `final block ${count(account.height)}`],
+    ]), table("Balances", BALANCE_COLUMNS, account.balances, { empty: "It holds nothing." })),
+    panel("Alerts and their scores", { id: "account-alerts" }, alerts),
+    panel("Whom it deals with", { id: "neighbours", wide: true }, around),
+    panel("History, newest first", { id: "history", wide: true }, history)));
+  await Promise.all([
+    part(history, signal, () => showHistory(history, account.account, signal)),
+    part(alerts, signal, () => showAlerts(alerts, account.account, signal)),
+    part(around, signal, () => showNeighbours(around, account.account, signal)),
+  ]);
+}
+
+// A part that the node refuses says so in its own place; the others go on.
+async function part(place, signal, load) {
+  try {
+    await load();
+  } catch (error) {
+    if (!signal.aborted) place.replaceChildren(refusal(error));
+  }
+}
+
+async function showHistory(place, account, signal) {
+  const items = [];
+  const more = el("button", { type: "button", class: "quiet" }, "More");
+  const load = async (cursor) => {
+    const page = await get("v1/audit/transactions", { account, limit: HISTORY, cursor }, signal);
+    items.push(...page.items);
+    more.hidden = page.next_cursor === null;
+    more.onclick = () => part(place, signal, () => load(page.next_cursor));
+    place.replaceChildren(legsTable(items, account), more);
+  };
+  await load(null);
+}
+
+async function showAlerts(place, account, signal) {
+  const page = await get("v1/audit/alerts", { account, limit: ALERTS }, signal);
+  market.remember(page.items);
+  const chart = el("div", { class: "chart small", id: "account-scores" });
+  place.replaceChildren(...(page.items.length > 0 ? [chart] : []), alertsList(page.items, null, "No alert about this account."));
+  if (page.items.length === 0) return;
+  const oldest = [...page.items].reverse();
+  await draw(chart, `Scores of ${page.items.length} alerts over time`, () => ({
+    data: [{
+      type: "scatter", mode: "markers", x: oldest.map((one) => one.time), y: oldest.map((one) => one.score),
+      text: oldest.map((one) => label(`${one.typology.replaceAll("_", " ")}, ${one.severity}`)),
+      hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>", marker: { size: 9, color: colour("high") },
+    }],
+    layout: { xaxis: axis("", { type: "date" }), yaxis: axis("score", { range: [0, 1.05] }), margin: { l: 44, r: 12, t: 8, b: 32 } },
+  }), signal);
+}
+
+async function showNeighbours(place, account, signal) {
+  const page = await get("v1/audit/flows", { level: "account", account, limit: FLOWS }, signal);
+  if (page.items.length === 0) {
+    place.replaceChildren(el("p", { class: "muted" }, "No payment so far."));
+    return;
+  }
+  place.replaceChildren(el("div", { class: "beside" }, neighbours(account, page.items), el("div", { class: "scroll" },
+    table("Flows of this account, the largest first", FLOW_COLUMNS, page.items))),
+  ...(page.next_cursor === null ? [] : [el("p", { class: "muted" }, `The largest ${count(FLOWS)} are shown.`)]));
+}

@@ -1,0 +1,101 @@
+// The node's HTTP API: requests with the token, refusals as they are documented, streams that go on.
+
+import { session } from "./session.js";
+
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 15_000;
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? problem.title ?? `status ${status}`);
+    this.status = status;
+    this.code = problem.code ?? "unknown";
+    this.fields = problem.errors ?? [];
+  }
+}
+
+async function ask(path, { parameters = {}, method = "GET", body, headers = {}, signal } = {}) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const query = new URLSearchParams(given).toString();
+  const token = session.token;
+  if (token !== null) headers = { ...headers, Authorization: `Bearer ${token}` };
+  const answer = await fetch(query ? `${path}?${query}` : path, {
+    method, body, headers, signal, credentials: "omit", cache: "no-store", redirect: "error",
+  });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    const refused = new Refused(answer.status, problem);
+    if (answer.status === 401 && token !== null) session.close(refused.code, token);
+    throw refused;
+  }
+  return answer;
+}
+
+export async function get(path, parameters = {}, signal = undefined) {
+  return (await ask(path, { parameters, signal })).json();
+}
+
+export async function post(path, document, signal = undefined) {
+  const headers = { "Content-Type": "application/json" };
+  return (await ask(path, { method: "POST", body: JSON.stringify(document), headers, signal })).json();
+}
+
+// Follow a stream of events until the signal, through interruptions, each event once.
+export async function follow(path, { parameters, lastId = null, signal, onEvent, onState }) {
+  let pause = RETRY_MS;
+  while (!signal.aborted) {
+    try {
+      const headers = { Accept: "text/event-stream" };
+      if (lastId !== null) headers["Last-Event-ID"] = lastId;
+      const answer = await ask(path, { parameters, headers, signal });
+      onState("live");
+      for await (const event of events(answer.body)) {
+        if (event.id !== null) lastId = event.id;
+        pause = RETRY_MS;
+        onEvent(event.name, event.data);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+        onState("refused", error);
+        return;
+      }
+    }
+    if (signal.aborted) return;
+    onState("waiting");
+    await new Promise((resume) => setTimeout(resume, pause));
+    pause = Math.min(2 * pause, RETRY_MS_MAX);
+  }
+}
+
+// Server-Sent Events (WHATWG HTML, section 9.2.6), read from a fetch because EventSource sends no token.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      rest += value;
+      let end;
+      while ((end = rest.indexOf("\n\n")) >= 0) {
+        const event = parsed(rest.slice(0, end));
+        rest = rest.slice(end + 2);
+        if (event !== null) yield event;
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+function parsed(text) {
+  const event = { name: "message", id: null, data: [] };
+  for (const line of text.split("\n")) {
+    const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+    if (name === "event") event.name = value;
+    else if (name === "id") event.id = value;
+    else if (name === "data") event.data.push(value);
+  }
+  return event.data.length === 0 ? null : { ...event, data: JSON.parse(event.data.join("\n")) };
+}
