@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import click
 
+from auditor.cases_cli import cases, respond
+from auditor.market_cli import alerts, flows, report
 from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -136,3 +138,26 @@ def query(session: Session, /, **asked: Any) -> None:
     from auditor.querying import show_query  # noqa: PLC0415 - imports aiohttp and cryptography
 
     run_async(show_query(session, **asked))
+
+
+@audit.command()
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@click.option("--no-open", is_flag=True, help="Print the URL only.")
+@session_options
+def dashboard(session: Session, /, reader: str | None, no_open: bool) -> None:
+    """Open the regulator's page, signed in for ten minutes.
+
+    The URL that it prints holds an access token: whoever has it can read what the officer may
+    read, until it ends. The page tells when it does, and takes another.
+
+    \b
+    Example:
+      sunlit audit dashboard --as regulator
+    """  # noqa: D301 - click's \b keeps lines
+    from auditor.dashboard import open_dashboard  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(open_dashboard(session, reader=reader, opens=not no_open))
+
+
+for _command in (alerts, cases, flows, report, respond):
+    audit.add_command(_command)
