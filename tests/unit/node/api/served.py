@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any, Final
 
 import jwt
@@ -249,10 +251,10 @@ class ServedNode:
         self.metrics = Metrics()
         self.stream = BlockStream(self.store.view)
         self.member = NODE_MEMBER
-        self._directory = TemporaryDirectory()
-        self.access_log = AccessLog(
-            Path(self._directory.name), access_root(self.genesis.header().hash, self.member)
-        )
+        directory = Path(mkdtemp())
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        root = access_root(self.genesis.header().hash, self.member)
+        self.access_log = AccessLog(directory, root)
         self.ready = True
         self.is_busy = False
         self.has_room = True
