@@ -108,7 +108,7 @@ def _write(
     writer = ChainWriter(
         RocksStore(first.data_dir / "chain", genesis, STORE_CACHE_MIB),
         genesis,
-        {member: _sealing_key(config) for member, config in configs.items()},
+        {member: _sealing_key(config).sign for member, config in configs.items()},
     )
     txids = _write_blocks(plan, writer, Signer(genesis.header().hash, holders), report)
     height = writer.height - 1

@@ -8,11 +8,13 @@ from typing import Final
 
 from scripts.markets.cast import Party, make_cast
 from scripts.markets.life import Life
-from scripts.markets.patterns import LISTED_NAMES, plant
+from scripts.markets.patterns import LISTED_NAMES, QUIET_DAYS, plant
 from scripts.markets.payments import Label, Planned
 
 RATE: Final = 0.01
 """How many patterns of each typology, as a share of the people."""
+DAYS_MIN: Final = QUIET_DAYS + 2
+"""Shortest market, days: patterns come after the quiet ones."""
 CUSHION: Final = 2_000_00
 """What an account holds beyond what it will need, fen."""
 
@@ -43,6 +45,8 @@ def plan_market(*, days: int, accounts: int, seed: int, rate: float = RATE) -> M
     Raises:
         ValueError: too few accounts or days.
     """
+    if days < DAYS_MIN:
+        raise ValueError(f"a market has at least {DAYS_MIN} days")
     random = Random(seed)
     cast = make_cast(accounts, random)
     planted, labels, planter = plant(cast, days, rate, random)

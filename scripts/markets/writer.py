@@ -7,10 +7,8 @@ through the same doors as a node's own: its template, its chain, its tally, its 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consensus.finality import FinalityTally
 from consensus.headers import ChainRules
@@ -36,15 +34,16 @@ BLOCKS_PER_COMMIT: Final = BODIES_IN_MEMORY_MAX // 2
 VOTES_KEPT: Final = VOTES_PER_MESSAGE_MAX
 """Newest votes kept a member: as many as another can tell it of."""
 
+Sign = Callable[[bytes], bytes]
+"""Returns a sealing key's signature of a message."""
+
 
 class ChainWriter:
-    """Extends a new chain in ``store``, whose sealers' keys are ``keys``; ``close`` writes the rest."""
+    """Extends a new chain in ``store``, for whose sealers ``signs`` sign; ``close`` writes the rest."""
 
-    def __init__(
-        self, store: RocksStore, genesis: Genesis, keys: Mapping[MemberId, Ed25519PrivateKey]
-    ) -> None:
+    def __init__(self, store: RocksStore, genesis: Genesis, signs: Mapping[MemberId, Sign]) -> None:
         self._store = store
-        self._keys = keys
+        self._signs = signs
         sealers = genesis.sealers()
         self._rules = ChainRules(
             genesis_hash=genesis.header().hash, parameters=genesis.parameters, sealers=sealers
@@ -109,7 +108,7 @@ class ChainWriter:
 
     def _sealed(self, transactions: Sequence[SignedTransaction], time_ms: int) -> Block:
         """Return the next block with its work done and its seal."""
-        head, members = self._chain.head, tuple(self._keys)
+        head, members = self._chain.head, tuple(self._signs)
         # In turn, so that nobody seals again before the others did (diversity).
         sealer = members[head.height % len(members)]
         certificates = () if self._certificate is None else (self._certificate.encode(),)
@@ -124,7 +123,7 @@ class ChainWriter:
         solved = header.with_nonce(nonce.to_bytes(NONCE_BYTES))
         header_bytes = solved.encode()
         unsealed = SealedHeader(header=solved, header_bytes=header_bytes, seal=b"")
-        seal = self._keys[sealer].sign(seal_message(unsealed.hash))
+        seal = self._signs[sealer](seal_message(unsealed.hash))
         return Block(
             sealed=SealedHeader(header=solved, header_bytes=header_bytes, seal=seal),
             transactions=tuple(transactions),
@@ -135,8 +134,8 @@ class ChainWriter:
         """Have every sealer vote from the head's parent to the head, and settle what follows."""
         vote = Vote(set_id=self._rules.sealers.set_id, source=source, target=target)
         message = vote.message(self._rules.genesis_hash)
-        for member, key in self._keys.items():
-            signed = SignedVote(member=member, vote=vote, signature=key.sign(message))
+        for member, sign in self._signs.items():
+            signed = SignedVote(member=member, vote=vote, signature=sign(message))
             self._tally.add(signed, verify)
             self.votes[member].append(signed)
         change = self._tally.advance(self._chain.tree)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from ledger.hashing import BlockHash
+from ledger.keys import verify
+from ledger.transition import signature_items
 from scripts.market import summary
+from scripts.markets.blocks import BEGAN_MS, BLOCK_MS, planned_blocks
 from scripts.markets.judge import Verdict, block_facts, judge
+from scripts.markets.network import write_market
 from scripts.markets.plan import MarketPlan, plan_market
+from scripts.markets.signing import Signer, holders_of
 
 DAYS, ACCOUNTS = 50, 150
 UNSEEN_SEEDS = (901, 902)
@@ -58,10 +67,58 @@ def test_facts_keep_order_and_all_payments() -> None:
     assert legs == sum(len(payment.legs) for payment in plan.payments)
 
 
-def test_a_market_has_a_least_size() -> None:
-    """Too few accounts make no market."""
+@pytest.mark.parametrize(("days", "accounts"), [(10, 10), (9, 100)])
+def test_a_market_has_a_least_size(days: int, accounts: int) -> None:
+    """Too few accounts or days make no market."""
     with pytest.raises(ValueError, match="at least"):
-        plan_market(days=10, accounts=10, seed=1)
+        plan_market(days=days, accounts=accounts, seed=1)
+
+
+def test_blocks_are_apart_and_hold_every_payment_once() -> None:
+    """Heights have no gap, times rise by whole spans, and each payment is before its block's time."""
+    plan = market(901)
+    blocks = list(planned_blocks(plan.payments))
+    assert [block.height for block in blocks] == list(range(1, len(blocks) + 1))
+    assert [placed.payment for block in blocks for placed in block.payments] == plan.payments
+    assert all((block.time_ms - BEGAN_MS) % BLOCK_MS == 0 for block in blocks)
+    for before, block in pairwise(blocks):
+        assert before.time_ms < block.time_ms
+        assert all(
+            block.time_ms - BLOCK_MS <= BEGAN_MS + placed.payment.time_ms < block.time_ms
+            for placed in block.payments
+        )
+
+
+def test_a_market_of_the_future_is_not_written(tmp_path: Path) -> None:
+    """A chain's blocks are in the past of those who check it; nothing is left of the attempt."""
+    plan = plan_market(days=20, accounts=ACCOUNTS, seed=1)
+    far = replace(plan, days=36_500)
+    with pytest.raises(ValueError, match="future"):
+        write_market(
+            far, tmp_path / "net", home=tmp_path / "home", rate=0.01, report=lambda _: None
+        )
+    assert not (tmp_path / "net").exists()
+
+
+def test_payments_are_signed_by_who_pays_and_use_every_sequence_once() -> None:
+    """Signatures verify; an account's sequences go up from 0 without a gap."""
+    plan = market(901)
+    holders = holders_of(plan)
+    keys: dict[bytes | str, bytes] = {h.id: h.public_key for h in holders.values()}
+    signer = Signer(BlockHash(bytes(32)), holders)
+    used: Counter[bytes | str] = Counter()
+    for block in planned_blocks(plan.payments[:400]):
+        for placed in block.payments:
+            signed = signer.sign(placed, block.height)
+            actors = signed.body.actors
+            assert signed.body.valid_from <= block.height <= signed.body.valid_until
+            assert {keys[actor.id] for actor in actors} == {
+                signature.public_key for signature in signed.signatures
+            }
+            assert all(verify(*item) for item in signature_items(signed))
+            for actor in actors:
+                assert actor.sequence == used[actor.id]
+                used[actor.id] += 1
 
 
 def test_detection_finds_what_was_planted_in_unseen_markets() -> None:
