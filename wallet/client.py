@@ -250,20 +250,28 @@ class NodeClient:
     async def audit_block_events(
         self, query: Mapping[str, str], *, last_event_id: str | None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open the audit stream of blocks once; give its bytes as they come (Server-Sent Events).
+        """Open the audit stream of blocks once, as `stream`; it gives Server-Sent Events."""
+        headers = {"Accept": "text/event-stream"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
+        async with self.stream("/v1/audit/blocks", query, headers=headers) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, str], *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an answer that may go on for ever; give its bytes as they come.
 
         Raises:
             ApiError: the node refused.
             NodeUnreachable: no connection, or it broke.
         """
-        headers = {"Accept": "text/event-stream"}
-        if last_event_id is not None:
-            headers["Last-Event-ID"] = last_event_id
         time_limits = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=STREAM_SILENCE_S
         )
         async with self._answer(
-            "GET", "/v1/audit/blocks", query=query, headers=headers, time_limits=time_limits
+            "GET", path, query=query, headers=headers, time_limits=time_limits
         ) as answer:
             yield answer.content.iter_any()
 

@@ -139,13 +139,19 @@ class Cases:
         return True
 
     def add_note(self, case_id: str, *, by: str, text: str) -> None:
-        """Add a note.
+        """Add a note; the same text again is the same request, sent twice.
 
         Raises:
             RequestRefused: ``unknown_case`` (404).
         """
         with self._transaction() as run:
             number, now_ms = _required(run, case_id)["number"], self._now_ms()
+            query = (
+                "SELECT officer, text FROM case_notes WHERE number = ? ORDER BY note DESC LIMIT 1"
+            )
+            last = run(query, (number,)).fetchone()
+            if last is not None and (last["officer"], last["text"]) == (by, text):
+                return
             statement = (
                 "INSERT INTO case_notes (number, time_ms, officer, text) VALUES (?, ?, ?, ?)"
             )
@@ -155,14 +161,17 @@ class Cases:
     def move(self, case_id: str, *, by: str, state: CaseState, officer: str | None) -> None:
         """Move a case to another state, or give it to another officer, or both.
 
+        Where it is so already nothing changes: the request was sent twice.
+
         Raises:
             RequestRefused: ``unknown_case`` (404) or ``case_transition`` (409).
         """
         with self._transaction() as run:
             case = _required(run, case_id)
             before = CaseState(case["state"])
-            is_handed_on = state is before and officer is not None
-            if not is_handed_on and not may_move(before, state):
+            if state is before and officer in (None, case["officer"]):
+                return
+            if state is not before and not may_move(before, state):
                 detail = f"a case that is {before} does not become {state} by an officer"
                 raise RequestRefused(409, "case_transition", detail, state=before)
             self._set(run, case, state, by, officer or case["officer"], self._now_ms())
