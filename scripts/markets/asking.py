@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -18,7 +19,11 @@ from wallet.connection import connect
 from wallet.console import Session
 
 POLL_S: Final = 1.0
-"""Pause between two looks at how far detection is."""
+"""Pause between two looks at how far detection is, seconds."""
+SILENCE_S_MAX: Final = 120.0
+"""How long detection may stand still before it is given up, seconds."""
+REPORT_BLOCKS: Final = 500
+"""Blocks between two lines that say how far it is."""
 
 Report = Callable[[str], None]
 
@@ -68,20 +73,23 @@ async def _until_detected(client: NodeClient, height: int, report: Report) -> No
     """Return once the node has looked for patterns in every block up to a height.
 
     Raises:
-        ValueError: it runs no analytics.
+        ValueError: it runs no analytics, or they stand still.
     """
-    said = None
-    while True:
+    searched, said, moved_s = -1, 0, time.monotonic()
+    while searched < height:
         analytics = (await client.status()).get("analytics")
         if analytics is None:
             raise ValueError(f"{client.url} runs no analytics")
-        searched = analytics["detection_height"] or 0
-        if searched >= height:
-            return
-        if searched != said:
+        now_at = analytics["detection_height"] or 0
+        if now_at != searched:
+            searched, moved_s = now_at, time.monotonic()
+        elif time.monotonic() - moved_s > SILENCE_S_MAX:
+            raise ValueError(f"the analytics of {client.url} stand still at block {searched}")
+        if said + REPORT_BLOCKS <= searched < height:
             report(f"searched {searched} of {height} blocks")
             said = searched
-        await asyncio.sleep(POLL_S)
+        if searched < height:
+            await asyncio.sleep(POLL_S)
 
 
 def _is_judged(alert: dict[str, Any], height: int) -> bool:

@@ -19,6 +19,7 @@ from ledger.addresses import encode_account_id
 from ledger.identity import AccountId, AssetCode, MemberId
 from ledger.kinds import Leg, Transfer
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
+from sunlit.devnet_document import is_devnet
 from wallet.building import sign_transaction
 from wallet.connection import token_source
 from wallet.keystore import Keystore
@@ -45,7 +46,7 @@ class Ended:
 
 
 class Devnet:
-    """A running development network: two banks and the regulator."""
+    """A running development network: two banks and the regulator, or what is in its directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "network"
@@ -75,7 +76,9 @@ class Devnet:
 
     def up(self) -> None:
         """Start what is down."""
-        words = ("--dir", str(self.directory), "--nodes", "3", "--block-time-ms", "500")
+        words: tuple[str, ...] = ("--dir", str(self.directory))
+        if not is_devnet(self.directory):
+            words = (*words, "--nodes", "3", "--block-time-ms", "500")
         ended = self.sunlit("dev", "up", *words, "--detach", "--json")
         assert ended.status == 0, ended.stderr
         self.description = ended.document
