@@ -86,6 +86,18 @@ class AnalyticsClient:
             yield response.content.iter_any()
 
     @asynccontextmanager
+    async def download(
+        self, path: str, query: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Hold an answer open, with its headers, for who hands it on.
+
+        Raises:
+            RequestRefused, Unavailable: see the module.
+        """
+        async with self._request("GET", path, query, None) as response:
+            yield response
+
+    @asynccontextmanager
     async def _request(
         self, method: str, path: str, query: Mapping[str, str] | None, document: object
     ) -> AsyncIterator[aiohttp.ClientResponse]:

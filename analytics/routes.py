@@ -10,7 +10,7 @@ from analytics.response import routes as response
 from analytics.risk import answers as risk
 from analytics.sandbox import routes as sandbox
 from analytics.server import Route
-from analytics.warehouse import comparison
+from analytics.warehouse import comparison, export
 
 ROUTES: Final[tuple[Route, ...]] = (
     *status.ROUTES,
@@ -21,5 +21,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *response.ROUTES,
     *risk.ROUTES,
     *comparison.ROUTES,
+    *export.ROUTES,
     *sandbox.ROUTES,
 )

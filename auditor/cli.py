@@ -96,6 +96,30 @@ def risk(session: Session, /, **asked: Any) -> None:
     run_async(show_risk(session, **asked))
 
 
+@audit.command()
+@click.option("--format", "file_format", type=click.Choice(["parquet"]), default="parquet",
+              show_default=True, help="Form of the files.")  # fmt: skip
+@click.option("--out", "output", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Directory; made when it is missing.")  # fmt: skip
+@click.option("--table", "tables", multiple=True, metavar="TABLE",
+              help="Documented table; may be repeated. Else all.")  # fmt: skip
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def export(session: Session, /, file_format: str, **asked: Any) -> None:  # noqa: ARG001 - one so far
+    """Export the warehouse's tables, up to the last final block, a directory a table.
+
+    Each file holds whole blocks and is named by their heights. Started again, it fetches what is
+    not there yet; registers are fetched anew.
+
+    \b
+    Example:
+      sunlit audit export --format parquet --out market --table legs
+    """  # noqa: D301 - click's \b keeps lines
+    from auditor.exporting import export_tables  # noqa: PLC0415 - imports aiohttp, cryptography
+
+    run_async(export_tables(session, **asked))
+
+
 @audit.command("access-log")
 @click.option("--verify", "is_verified", is_flag=True, help="Check the whole chain of hashes.")
 @click.option("--known", metavar="SEQUENCE:HASH",

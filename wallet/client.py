@@ -247,6 +247,24 @@ class NodeClient:
         return await self._json(method, path, query=query, body=body, media_type="application/json")
 
     @asynccontextmanager
+    async def download(
+        self, path: str, query: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Hold a large answer open; one attempt, without a limit on the whole time.
+
+        Raises:
+            ApiError: the node refused.
+            NodeUnreachable: no connection, or it broke.
+        """
+        time_limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=STREAM_SILENCE_S
+        )
+        async with self._answer(
+            "GET", path, query=query, headers={"Accept": "*/*"}, time_limits=time_limits
+        ) as answer:
+            yield answer
+
+    @asynccontextmanager
     async def audit_block_events(
         self, query: Mapping[str, str], *, last_event_id: str | None
     ) -> AsyncIterator[AsyncIterator[bytes]]:

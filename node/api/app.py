@@ -30,6 +30,7 @@ from node.audit import (
     block_stream,
     case_export,
     cases,
+    export,
     free_sql,
     market,
     registers,
@@ -58,6 +59,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *comparison.OPERATIONS,
     free_sql.OPERATION,
     accesses.OPERATION,
+    export.OPERATION,
 )
 
 UNMATCHED: Final = "unmatched"

@@ -6,6 +6,7 @@ that is asked is bank1's.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
@@ -15,10 +16,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from types import SimpleNamespace
 from typing import Any, Final
 
 import jwt
 from aiohttp import ClientResponse, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
 from aiohttp.test_utils import TestClient, TestServer
 
 from analytics.client import AnalyticsClient
@@ -213,9 +217,13 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
             }
         ],
     },
+    "/export": b"PAR1",
     "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
 }
 """What a played analytics process says at each path that the node asks."""
+
+
+EXPORT_HEADERS = {"Sunlit-From": "0", "Sunlit-To": "1", "Sunlit-Rows": "2", "Sunlit-Sha256": "00"}
 
 
 class PlayedAnalytics(AnalyticsClient):
@@ -234,6 +242,13 @@ class PlayedAnalytics(AnalyticsClient):
     async def post(self, path: str, document: object) -> Any:
         named = f"POST {path}"
         return await self.get(named if named in self._answers else path)
+
+    @asynccontextmanager
+    async def download(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Any]:
+        content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1024)
+        content.feed_data(await self.get(path))
+        content.feed_eof()
+        yield SimpleNamespace(headers=EXPORT_HEADERS, content_length=None, content=content)
 
     async def post_for_bytes(self, path: str, document: object) -> bytes:
         return json.dumps(await self.get(path)).encode()

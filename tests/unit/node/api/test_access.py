@@ -166,6 +166,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "export_case": (f"/v1/audit/cases/{CASE_ID}/export", REGULATORS),
     "draft_response": (f"/v1/audit/alerts/{ALERT_ID}/response", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
+    "export_table": ("/v1/audit/export", REGULATORS),
     "list_accesses": ("/v1/audit/access-log", REGULATORS),
     "run_query": ("/v1/audit/query", REGULATORS),
     "compare_blocks": ("/v1/audit/warehouse/blocks", REGULATORS),
