@@ -2,13 +2,14 @@
 
 import { get } from "./api.js";
 import { statusTag } from "./accounts.js";
-import { alertsList } from "./alerts_list.js";
+import { alertsList, severityTag } from "./alerts_list.js";
 import { axis, colour, draw } from "./charts.js";
 import { el, facts, heading, panel, table } from "./dom.js";
-import { accountLink, count, label, visible } from "./format.js";
+import { accountLink, count, label, score, visible } from "./format.js";
 import { market } from "./market.js";
 import { legsTable } from "./movements.js";
 import { neighbours } from "./neighbours.js";
+import { reasonBars } from "./reasons.js";
 import { refusal } from "./refusals.js";
 
 const HISTORY = 50;
@@ -33,9 +34,10 @@ export async function show(root, { id, signal }) {
   const account = await get(`v1/accounts/${encodeURIComponent(id)}`, {}, signal);
   const history = el("div", {});
   const alerts = el("div", {});
+  const risk = el("div", {});
   const around = el("div", {});
   root.append(heading("Account", el("span", { class: "id whole" }, account.account)), el("div", { class: "grid" },
-    panel("Account", { id: "account" }, facts([
+    el("div", { class: "column" }, panel("Account", { id: "account" }, facts([
       ["Member", el("a", { href: `#/members/${encodeURIComponent(account.member)}` }, visible(account.member))],
       ["Kind", account.kind],
       ["Status", statusTag(account.status)],
@@ -43,12 +45,14 @@ export async function show(root, { id, signal }) {
       ["Keys", `${count(account.keys.threshold)} of ${count(account.keys.keys.length)} sign`],
       ["As of", `final block ${count(account.height)}`],
     ]), table("Balances", BALANCE_COLUMNS, account.balances, { empty: "It holds nothing." })),
-    panel("Alerts and their scores", { id: "account-alerts" }, alerts),
+      panel("Alerts", { id: "account-alerts" }, alerts)),
+    panel("Risk", { id: "risk" }, risk),
     panel("Whom it deals with", { id: "neighbours", wide: true }, around),
     panel("History, newest first", { id: "history", wide: true }, history)));
   await Promise.all([
     part(history, signal, () => showHistory(history, account.account, signal)),
     part(alerts, signal, () => showAlerts(alerts, account.account, signal)),
+    part(risk, signal, () => showRisk(risk, account.account, signal)),
     part(around, signal, () => showNeighbours(around, account.account, signal)),
   ]);
 }
@@ -78,15 +82,28 @@ async function showHistory(place, account, signal) {
 async function showAlerts(place, account, signal) {
   const page = await get("v1/audit/alerts", { account, limit: ALERTS }, signal);
   market.remember(page.items);
+  place.replaceChildren(alertsList(page.items, null, "No alert about this account."));
+}
+
+// The score, what it is made of, and the scores before it.
+async function showRisk(place, account, signal) {
+  const risk = await get(`v1/audit/accounts/${encodeURIComponent(account)}/risk`, {}, signal);
   const chart = el("div", { class: "chart small", id: "account-scores" });
-  place.replaceChildren(...(page.items.length > 0 ? [chart] : []), alertsList(page.items, null, "No alert about this account."));
-  if (page.items.length === 0) return;
-  const oldest = [...page.items].reverse();
-  await draw(chart, `Scores of ${page.items.length} alerts over time`, () => ({
+  place.replaceChildren(facts([
+    ["Score", el("b", { id: "risk-score" }, score(risk.score))],
+    ["Band", severityTag(risk.band)],
+    ["Segment", visible(risk.segment)],
+    ["Made at", `block ${count(risk.height)}, ${visible(risk.model)}`],
+  ]), chart, el("h3", {}, "Reasons"), reasonBars(risk.contributions, risk.score));
+  const past = [...risk.history].reverse();
+  // A score holds until the next one: the line goes on to the head.
+  if (market.status !== null) past.push({ ...past.at(-1), time: market.status.head.time });
+  await draw(chart, `Risk score over time, ${risk.history.length} scores`, () => ({
     data: [{
-      type: "scatter", mode: "markers", x: oldest.map((one) => one.time), y: oldest.map((one) => one.score),
-      text: oldest.map((one) => label(`${one.typology.replaceAll("_", " ")}, ${one.severity}`)),
-      hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>", marker: { size: 9, color: colour("high") },
+      type: "scatter", mode: "lines+markers", line: { shape: "hv", color: colour("accent") },
+      x: past.map((one) => one.time), y: past.map((one) => one.score),
+      text: past.map((one) => label(`block ${one.height}, ${one.band}`)),
+      hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>",
     }],
     layout: { xaxis: axis("", { type: "date" }), yaxis: axis("score", { range: [0, 1.05] }), margin: { l: 44, r: 12, t: 8, b: 32 } },
   }), signal);

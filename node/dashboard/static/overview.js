@@ -1,9 +1,9 @@
 // The market right now: finality, blocks as they become final, payments, the newest alerts, supply.
 
 import { get } from "./api.js";
-import { alertsList } from "./alerts_list.js";
+import { alertsList, severityTag } from "./alerts_list.js";
 import { el, heading, panel, svg, table } from "./dom.js";
-import { accountLink, clock, count, moment, said, short, transactionLink, visible } from "./format.js";
+import { accountLink, clock, count, moment, said, score, short, transactionLink, visible } from "./format.js";
 import { market } from "./market.js";
 import { refusal } from "./refusals.js";
 
@@ -73,10 +73,12 @@ export async function show(root, { signal }) {
   const paid = el("div", { class: "scroll" });
   const alerts = el("div", {});
   const supply = el("div", {});
+  const risk = el("div", {});
   root.append(heading("Overview"), state, el("div", { class: "grid" },
     panel("Final blocks", { id: "blocks" }, bars, blocks),
     el("div", { class: "column" },
       panel("Alerts", { id: "alerts-live" }, alerts),
+      panel("Risk", { id: "risk", note: "of the market and of its members" }, risk),
       panel("Supply", { id: "supply", note: "at the last final block" }, supply)),
     panel("Transactions in final blocks", { id: "payments", wide: true }, paid)));
 
@@ -93,17 +95,32 @@ export async function show(root, { signal }) {
     const page = await get("v1/audit/supply", { limit: 1000 }, signal);
     supply.replaceChildren(table("Supply of each asset", SUPPLY_COLUMNS, page.items));
   };
+  const showRisk = async () => {
+    try {
+      const { market: whole, members } = await get("v1/audit/risk", {}, signal);
+      const scores = [...(whole === null ? [] : [whole]), ...members];
+      risk.replaceChildren(table("Risk of the market and of its members", RISK_COLUMNS, scores, { empty: "No score so far." }));
+    } catch (error) {
+      if (!signal.aborted) risk.replaceChildren(refusal(error));
+    }
+  };
   market.addEventListener("status", showStatus, { signal });
   market.addEventListener("blocks", () => {
     showBlocks();
-    if (market.blocks[0]?.transactions.length) showSupply().catch(() => {});
+    if (market.blocks[0]?.transactions.length) {
+      showSupply().catch(() => {});
+      showRisk();
+    }
   }, { signal });
-  market.addEventListener("alerts", showAlerts, { signal });
+  market.addEventListener("alerts", () => {
+    showAlerts();
+    showRisk();
+  }, { signal });
   market.addEventListener("assets", showBlocks, { signal });
   showStatus();
   showBlocks();
   showAlerts();
-  await showSupply();
+  await Promise.all([showSupply(), showRisk()]);
 }
 
 const SUPPLY_COLUMNS = [
@@ -111,6 +128,17 @@ const SUPPLY_COLUMNS = [
   { title: "Issuer", cell: (asset) => visible(asset.issuer) },
   { title: "Supply", kind: "number", cell: (asset) => market.money(asset.supply, asset.asset) },
   { title: "At genesis", kind: "number", cell: (asset) => market.money(asset.genesis_supply, asset.asset) },
+];
+
+const RISK_COLUMNS = [
+  { title: "Subject", cell: (one) => (one.subject === "market" ? "the market"
+    : el("a", { href: `#/members/${encodeURIComponent(one.subject)}` }, visible(one.subject))) },
+  { title: "Band", cell: (one) => severityTag(one.band) },
+  { title: "Score", kind: "number", cell: (one) => score(one.score) },
+  { title: "Most of it", kind: "text", cell: (one) => {
+    const [most] = [...one.contributions].sort((a, b) => b.contribution - a.contribution);
+    return most ? said(most.text) : "–";
+  } },
 ];
 
 // Rows that move must not take the keyboard's place with them.
