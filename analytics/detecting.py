@@ -68,6 +68,7 @@ class Detecting:
                 return
             self._detector.detect(facts)
             assessor.see(facts)
+        assessor.resume()
         while (ingested := self._progress.wait_for_rows(height)) is not None:
             for part in self._parts(self._warehouse.facts(height + 1, ingested.height), assessor):
                 height = part.height

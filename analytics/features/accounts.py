@@ -1,8 +1,8 @@
 """The features of an account over a window: one function each, one row an account.
 
-A function takes one of three tables of ``analytics.features.payments`` and returns a value over an
+A function takes one of four tables of ``analytics.features.payments`` and returns a value over an
 account's rows in it: ``sides`` its payments from its side, ``days`` its active days, ``pairs`` whom
-it paid. What cannot be measured at an account is 0.
+it paid, ``payers_of`` them who paid it. What cannot be measured at an account is 0.
 
 Cycles: being paid by those whom one pays (``returning``) is a join of pairs. Longer cycles grow
 with the product of the degrees on the way, which no bounded expression holds at a hub; the typology
@@ -17,7 +17,7 @@ from typing import Final
 import ibis
 from ibis.expr.types import NumericValue, Table
 
-from analytics.features.payments import days, pairs, payments, sides
+from analytics.features.payments import days, pairs, payers_of, payments, sides
 from analytics.features.tables import ACCOUNTS, WINDOW
 
 NIGHT_HOURS: Final = 6
@@ -52,12 +52,12 @@ def largest_paid(of: Table) -> NumericValue:
 
 def payees(of: Table) -> NumericValue:
     """Return the out degree: distinct accounts paid."""
-    return of.other.nunique(where=of.is_paid == 1)
+    return of.count()
 
 
 def payers(of: Table) -> NumericValue:
     """Return the in degree: distinct accounts that paid it."""
-    return of.other.nunique(where=of.is_paid == 0)
+    return of.count()
 
 
 def round_share(of: Table) -> NumericValue:
@@ -106,14 +106,15 @@ def returning(of: Table) -> NumericValue:
 Feature = Callable[[Table], NumericValue]
 
 OF_SIDES: Final[tuple[Feature, ...]] = (
-    paid_count, received_count, paid_volume, received_volume, largest_paid, payees, payers,
-    round_share, night_share, dwell_hours,
+    paid_count, received_count, paid_volume, received_volume, largest_paid, round_share,
+    night_share, dwell_hours,
 )  # fmt: skip
 OF_DAYS: Final[tuple[Feature, ...]] = (active_days, velocity_peak)
-OF_PAIRS: Final[tuple[Feature, ...]] = (concentration, new_payees, returning)
+OF_PAIRS: Final[tuple[Feature, ...]] = (payees, concentration, new_payees, returning)
+OF_PAYERS: Final[tuple[Feature, ...]] = (payers,)
 
 NAMES: Final = (
-    *(feature.__name__ for feature in (*OF_SIDES, *OF_DAYS, *OF_PAIRS)),
+    *(feature.__name__ for feature in (*OF_SIDES, *OF_DAYS, *OF_PAIRS, *OF_PAYERS)),
     "passed_through",
 )
 """Names of all features, in the order of their columns."""
@@ -129,10 +130,12 @@ def features() -> Table:
     rows = ACCOUNTS.cross_join(WINDOW)
     rows = rows.filter(rows.opened_height <= rows.until_height)
     rows = rows.select("account", "member", "kind")
+    paid = pairs(within)
     for of, functions in (
         (sides(within), OF_SIDES),
         (days(within), OF_DAYS),
-        (pairs(within), OF_PAIRS),
+        (paid, OF_PAIRS),
+        (payers_of(paid), OF_PAYERS),
     ):
         measured = {function.__name__: function(of) for function in functions}
         table = of.group_by("account").agg(**measured)

@@ -68,12 +68,19 @@ def pairs(of: Table) -> Table:
     back = paid.select(account=paid.other, other=paid.account, back=ibis.literal(1))
     legs = _until_the_end()
     legs = legs.filter(legs.time > legs.remembered_after, legs.time <= legs.after)
-    known = legs.select(account=legs.debit, other=legs.credit, known=ibis.literal(1)).distinct()
+    earlier = legs.select(account=legs.debit, other=legs.credit)
+    # Most payments before the window are between others: those go before the rest is made distinct.
+    known = earlier.semi_join(paid, ["account", "other"]).distinct().mutate(known=ibis.literal(1))
     marked = paid.left_join(back, ["account", "other"]).select(*paid.columns, "back")
     marked = marked.left_join(known, ["account", "other"]).select(*marked.columns, "known")
     return marked.select(
         *paid.columns, is_mutual=marked.back.fill_null(0), is_new=1 - marked.known.fill_null(0)
     )
+
+
+def payers_of(of: Table) -> Table:
+    """Return who was paid by whom, from `pairs`: ``account``, and ``other``, who paid it."""
+    return of.select(account=of.other, other=of.account)
 
 
 def _until_the_end() -> Table:

@@ -81,7 +81,7 @@ def prepare_features() -> None:
 # The expression cuts by time itself. DuckDB skips what it need not read by constants alone, so the
 # legs are cut by them before.
 _AROUND: Final = """
-WITH legs AS MATERIALIZED (
+WITH legs AS (
     SELECT height, time, kind, debit, credit, asset, amount FROM main.legs
     WHERE height <= ? AND time > ? AND time <= ?
 ), feature_window AS (

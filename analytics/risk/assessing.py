@@ -1,9 +1,9 @@
 """When risk is assessed, and what of it is written: as a part of the second stage, exactly once.
 
-All accounts are assessed with the first block of every hour of the chain's time (in its first hour
-sooner: after 1, 2, 4, … minutes), members and the market with them; an account that a block raises an
-alert about, with that block. Which blocks these are, and what the scores are, follows from the chain
-and from what was written before; so a replay writes the same.
+All accounts are assessed with the first block of every day of the chain's life (in its first day
+sooner: after 1, 3, 7, 15, … minutes), members and the market with them; an account that a block raises
+an alert about, with that block, from its features of then. Which blocks these are, and what the
+scores are, follows from the chain and from what was written before; so a replay writes the same.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from analytics.risk.model import (
 from analytics.risk.scores import ACCOUNT, MARKET, MEMBER, THE_MARKET, Score, Subject, Written
 from analytics.warehouse.store import Warehouse
 
-PERIOD_MS: Final = 3_600_000
-"""How often all accounts are assessed, milliseconds of the chain's time."""
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
+PERIOD_MS: Final = DAY_MS
+"""How often all accounts are assessed, milliseconds of the chain's time."""
 SCORE_STEP: Final = 0.05
 """A score is written when it differs by this much from the one written before."""
 WRITE_EVERY_MS: Final = DAY_MS
@@ -44,8 +44,13 @@ WRITE_EVERY_MS: Final = DAY_MS
 
 _ALERTS: Final = """
 SELECT account, typology, score, epoch_ms(time) FROM alerts
-WHERE account IS NOT NULL AND epoch_ms(time) > ? AND height <= ?
+WHERE account IS NOT NULL AND epoch_ms(time) > ? AND height <= ? AND (? OR list_contains(?, account))
 """
+
+_SLOTS_OF_DAY_ONE: Final = 10
+"""Number of the last period of the first day, whose ends are powers of two in minutes."""
+_NOTHING: Final = defaultdict[str, float](float)
+"""Features of an account that does nothing."""
 
 
 class Due(NamedTuple):
@@ -69,6 +74,8 @@ class Assessor:
         self._written = written
         self._began_ms = 0
         self._slot = 0
+        self._last = Window(height=0, end_ms=0)
+        self._features: dict[str, Mapping[str, float]] = {}
 
     def see(self, facts: BlockFacts) -> bool:
         """Take note of a block, in order from genesis on; tell whether all is due with it."""
@@ -76,29 +83,37 @@ class Assessor:
             self._began_ms = facts.time_ms
         slot = _slot(facts.time_ms, self._began_ms)
         is_due, self._slot = slot != self._slot and facts.height > 0, slot
+        if is_due:
+            self._last = Window(height=facts.height, end_ms=facts.time_ms)
         return is_due
+
+    def resume(self) -> None:
+        """Recall the features of the last block with which all was due, of those seen so far."""
+        if self._last.height > 0:
+            with self._warehouse.reading() as cursor:
+                self._keep(read_features(cursor, self._last))
 
     def assess(self, due: Due) -> list[Score]:
         """Return the scores that are to be written with a block."""
-        window = Window(height=due.height, end_ms=due.time_ms)
         with self._warehouse.reading() as cursor:
-            strengths = _read_strengths(cursor, due.time_ms, due.height)
-            if due.accounts is None:
-                rows = read_features(cursor, window)
-            else:
-                rows = [r for a in due.accounts for r in read_features(cursor, window, a)]
+            strengths = _read_strengths(cursor, due)
+            rows = [] if due.accounts is not None else read_features(cursor, self._last)
+        if due.accounts is None:
+            self._keep(rows)
         for alert in due.alerts:
             if alert.account is not None:
                 of_account = strengths.setdefault(alert.account, {})
                 strength = decayed(alert.score, (due.time_ms - alert.time_ms) / DAY_MS)
                 of_account[alert.typology] = max(strength, of_account.get(alert.typology, 0.0))
-        assessed = [
-            self._score(ACCOUNT, row.account, _risk_of(row, strengths), ACCOUNT_MODEL, due)
-            for row in rows
-            if _has_something(row, strengths) or (ACCOUNT, row.account) in self._written
-        ]
         if due.accounts is None:
-            assessed += self._groups(rows, assessed, due)
+            written = {subject for kind, subject in self._written if kind == ACCOUNT}
+            known = self._features.keys() | strengths.keys() | written
+            chosen = [row.account for row in rows if row.account in known]
+        else:
+            chosen = list(due.accounts)
+        assessed = [self._of_account(account, strengths, due) for account in chosen]
+        if due.accounts is None:
+            assessed += self._groups({row.account: row.member for row in rows}, assessed, due)
         return [score for score in assessed if self._is_news(score)]
 
     def note(self, scores: Iterable[Score]) -> None:
@@ -108,16 +123,30 @@ class Assessor:
                 score.score, score.band, score.time_ms
             )
 
+    def _keep(self, rows: Sequence[AccountFeatures]) -> None:
+        """Remember the features of the accounts that did something."""
+        self._features = {
+            row.account: row.values
+            for row in rows
+            if row.values["paid_count"] + row.values["received_count"] > 0
+        }
+
+    def _of_account(
+        self, account: str, strengths: Mapping[str, Mapping[str, float]], due: Due
+    ) -> Score:
+        features = self._features.get(account, _NOTHING)
+        risk = account_risk(features, strengths.get(account, {}))
+        return self._score(ACCOUNT, account, risk, ACCOUNT_MODEL, due)
+
     def _score(self, kind: str, subject: str, risk: Weighed, model: str, due: Due) -> Score:
         before = self._written.get((kind, subject))
         band = band_after(risk.score, Band.LOW if before is None else before.band)
         return Score(kind, subject, risk.score, band, risk.reasons, model, due.height, due.time_ms)
 
     def _groups(
-        self, rows: Sequence[AccountFeatures], accounts: Sequence[Score], due: Due
+        self, member_of: Mapping[str, str], accounts: Sequence[Score], due: Due
     ) -> list[Score]:
         """Return the scores of members that have active accounts, and of the market."""
-        member_of = {row.account: row.member for row in rows}
         of_member: dict[str, list[Score]] = defaultdict(list)
         for score in accounts:
             of_member[member_of[score.subject]].append(score)
@@ -140,25 +169,18 @@ class Assessor:
         return is_old and (score.score > 0 or before.score > 0)
 
 
-def _read_strengths(
-    cursor: duckdb.DuckDBPyConnection, time_ms: int, height: int
-) -> dict[str, dict[str, float]]:
+def _read_strengths(cursor: duckdb.DuckDBPyConnection, due: Due) -> dict[str, dict[str, float]]:
     """Return by account and typology what the strongest alert up to a block still counts."""
-    rows = cursor.execute(_ALERTS, [time_ms - ALERT_DAYS_MAX * DAY_MS, height]).fetchall()
+    accounts = due.accounts or ()
+    first_ms = due.time_ms - ALERT_DAYS_MAX * DAY_MS
+    asked: list[object] = [first_ms, due.height, due.accounts is None, list(accounts)]
+    rows = cursor.execute(_ALERTS, asked).fetchall()
     strengths: dict[str, dict[str, float]] = {}
     for subject, typology, score, at_ms in rows:
         of_account = strengths.setdefault(subject, {})
-        strength = decayed(score, (time_ms - at_ms) / DAY_MS)
+        strength = decayed(score, (due.time_ms - at_ms) / DAY_MS)
         of_account[typology] = max(strength, of_account.get(typology, 0.0))
     return strengths
-
-
-def _risk_of(row: AccountFeatures, strengths: Mapping[str, Mapping[str, float]]) -> Weighed:
-    return account_risk(row.values, strengths.get(row.account, {}))
-
-
-def _has_something(row: AccountFeatures, strengths: Mapping[str, object]) -> bool:
-    return row.account in strengths or row.values["paid_count"] + row.values["received_count"] > 0
 
 
 def _counted(scores: Sequence[Score]) -> tuple[list[float], int]:
@@ -170,5 +192,5 @@ def _counted(scores: Sequence[Score]) -> tuple[list[float], int]:
 def _slot(time_ms: int, began_ms: int) -> int:
     """Return the number of the period that a time is in; it changes where all is due."""
     minutes = max(0, time_ms - began_ms) // MINUTE_MS
-    hours = time_ms // PERIOD_MS - began_ms // PERIOD_MS
-    return int(math.log2(minutes + 1)) if minutes < 60 else 5 + max(1, hours)
+    days = max(0, time_ms - began_ms) // PERIOD_MS
+    return int(math.log2(minutes + 1)) if days == 0 else _SLOTS_OF_DAY_ONE + days

@@ -18,12 +18,12 @@ from analytics.warehouse.store import Settings, Warehouse, connect
 from tests.histories import History
 from tests.unit.analytics.test_detecting import detect
 
-STEP_MS = 2 * PERIOD_MS
+STEP_MS = PERIOD_MS // 4
 
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    """Return blocks over three days, two hours apart."""
+    """Return blocks over nine days, six hours apart."""
     history = History(seed=6)
     history.grow(36, step_ms=STEP_MS)
     return history
