@@ -30,6 +30,8 @@ COMMAND_S_MAX: Final = 90
 """How long a command may take, seconds; those that wait for the chain give up at 60 themselves."""
 STREAM_S_MAX: Final = 60
 """How long the payments may take to become final, seconds."""
+ALERT_S_MAX: Final = 60
+"""How long the last payment may take to become final and to be warned of, seconds."""
 BLOCKS_SHOWN_MIN: Final = 3
 STOP_S_MAX: Final = 30
 """How long a command may take to stop, seconds; the network kills what outlasts 15."""
@@ -44,6 +46,8 @@ PAYMENTS: Final = (
     ("treasury", "bob", "20000.00", "loan 42"),
 )
 """Payer, payee, amount in CNY and reference."""
+SPLIT: Final = ("9800.00", "9700.00", "9850.00", "9650.00")
+"""Payments in CNY of one customer to another, each just under 10,000.00: somebody splits a sum."""
 
 Json = dict[str, Any]
 Command = Sequence[str]
@@ -169,6 +173,23 @@ class Demo:
                 if shown >= BLOCKS_SHOWN_MIN and not awaited:
                     break
 
+    def warn(self) -> None:
+        """Split a sum into payments under a threshold, and show what the regulator is told."""
+        self._title("Somebody splits a sum; the regulator is warned, with reasons")
+        sends = [
+            ("wallet", "send", "--from", "bob", "--to", "carol", amount, "CNY") for amount in SPLIT
+        ]
+        for send in sends:
+            self._run(send)
+        alerts = ("audit", "alerts", "--typology", "structuring", "--follow")
+        _show_command(*alerts)
+        with self._sunlit.running(*alerts, seconds_max=ALERT_S_MAX) as warnings:
+            alert = next(warnings)
+        who = self._names.get(alert["account"], alert["account"])
+        _say(f"{alert['typology']}, {alert['severity']}: {who} scores {alert['score']:.2f}")
+        for reason in alert["reasons"]:
+            _say(f"   {reason['contribution']:+.2f}  {reason['text']}")
+
     def prove(self, txid: str) -> None:
         """Fetch the proof of a payment and check it without asking anybody."""
         self._title("A payment is proved offline; all that is trusted is the hash of the genesis")
@@ -182,9 +203,11 @@ class Demo:
         self._title("Yours")
         for node in network["nodes"]:
             _say(f"{node['api']}/docs  {node['name']}'s API")
+        _say(f"{network['nodes'][-1]['api']}/dashboard  the regulator's dashboard")
         binaries = Path(sys.executable).parent
         click.secho(f"   $ export SUNLIT_HOME={self._home} PATH={binaries}:$PATH", dim=True)
         _show_command("wallet", "balance", "dave")
+        _show_command("audit", "dashboard")
 
     def _title(self, text: str) -> None:
         self._steps += 1
@@ -239,6 +262,7 @@ def present(home: Path, *, once: bool) -> None:
         demo.open_and_fund()
         receipts = demo.pay()
         demo.watch(receipts)
+        demo.warn()
         demo.prove(receipts[0]["txid"])
         demo.invite(network)
         click.secho(f"\nAll of it took {time.monotonic() - began_s:.0f} s.", bold=True)

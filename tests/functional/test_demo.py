@@ -17,7 +17,7 @@ from node.probe import NodeUnreachable, fetch_status
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "scripts" / "demo.py"
-STEPS = 6
+STEPS = 7
 HANG_S = 300  # a demonstration that never ends fails the test instead of hanging it
 
 
@@ -49,13 +49,16 @@ def assert_nothing_stays(directory: Path, output: str) -> None:
 
 @pytest.mark.slow
 def test_once_shows_every_step_and_cleans_up(tmp_path: Path) -> None:
-    """Accounts, payments, the stream and the proof; then status 0 and silence."""
+    """Accounts, payments, the stream, an alert and the proof; then status 0 and silence."""
     with demo(tmp_path, "--once") as process:
         output, errors = process.communicate(timeout=HANG_S)
     assert (process.returncode, errors) == (0, "")
     assert re.findall(r"^(\d)  ", output, flags=re.MULTILINE) == [str(n + 1) for n in range(STEPS)]
     assert "dave to erin: 1250.00 CNY, 'invoice 7'" in output
+    assert re.search(r"structuring, (high|critical): bob scores 0\.\d\d\n", output)
+    assert re.search(r"\+0\.\d\d  \d payments just under 10,000\.00 CNY\n", output)
     assert "it holds: in block" in output
+    assert re.search(r"http://\S+/dashboard  the regulator's dashboard\n", output)
     assert_nothing_stays(tmp_path, output)
 
 
