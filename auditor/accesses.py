@@ -7,10 +7,11 @@ from typing import Final
 from auditor.stream import regulator_key
 from ledger.access_records import AccessTip, access_root, verify_chain
 from ledger.errors import LedgerError
-from wallet.client import PAGE_ITEMS_MAX, Json, NodeClient
+from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.console import Session, table
 from wallet.errors import ApiError
+from wallet.session import PAGE_ITEMS_MAX, Json
 
 PATH: Final = "/v1/audit/access-log"
 _HEADER: Final = ("SEQUENCE", "TIME", "WHO", "EVENT", "STATUS", "BYTES", "WHAT")

@@ -6,8 +6,9 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 
-from wallet.client import PAGE_ITEMS_MAX, Json, NodeClient
+from wallet.client import NodeClient
 from wallet.errors import ApiError
+from wallet.session import PAGE_ITEMS_MAX, Json
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 

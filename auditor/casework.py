@@ -12,13 +12,13 @@ from auditor.asking import read_items
 from auditor.stream import regulator_key
 from ledger.addresses import encode_account_id
 from ledger.proposal_document import format_proposal, parse_proposal
-from wallet.client import Json
 from wallet.connection import connect
 from wallet.console import Session, table
 from wallet.errors import ApiError, InvalidRequest
 from wallet.files import sync_directory, temporary_beside, write_private
 from wallet.keystore import Keystore
 from wallet.naming import account_of
+from wallet.session import Json
 
 CASES: Final = "/v1/audit/cases"
 EXPORT_BYTES_MAX: Final = 4 * 1024 * 1024 * 1024

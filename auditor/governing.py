@@ -28,7 +28,6 @@ from ledger.proposal_document import (
 from ledger.proposals import Proposal, add_signature, complete, draft_proposal, renew
 from ledger.transactions import NONCE_BYTES, Actor, Signature
 from wallet.building import next_actor
-from wallet.client import Json
 from wallet.connection import Connection, connect
 from wallet.console import Session, printable, progress
 from wallet.errors import ApiError, InvalidRequest
@@ -38,6 +37,7 @@ from wallet.naming import account_of, officer_keys
 from wallet.outbox import Outbox
 from wallet.profile import Profile
 from wallet.sending import Sender, Wait
+from wallet.session import Json
 
 _KEY_DIGITS_SHOWN: Final = 18
 """Hexadecimal digits by which an officer's key is shown that this home has no name for."""

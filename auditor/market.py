@@ -15,12 +15,13 @@ from auditor.stream import regulator_key
 from ledger.addresses import encode_account_id
 from ledger.identity import AssetCode
 from wallet.amounts import format_amount
-from wallet.client import ATTEMPTS_MAX, Json, NodeClient, pause_before_retry_s
+from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.console import Session, printable, table
 from wallet.errors import ApiError, NodeUnreachable
 from wallet.events import EventParser
 from wallet.naming import account_of, decimals_by_asset
+from wallet.session import ATTEMPTS_MAX, Json, pause_before_retry_s
 
 ALERTS: Final = "/v1/audit/alerts"
 _PASSING: Final = frozenset({401, 429, 503})

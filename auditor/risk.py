@@ -7,10 +7,10 @@ from typing import Final
 
 from auditor.stream import regulator_key
 from ledger.addresses import encode_account_id
-from wallet.client import Json
 from wallet.connection import connect
 from wallet.console import Session, table
 from wallet.naming import account_of
+from wallet.session import Json
 
 ALERTS_SHOWN: Final = 10
 """Most alerts printed for people; --json has all that the node gives."""

@@ -6,11 +6,11 @@ import json
 
 import click
 
-from wallet.client import Json
 from wallet.connection import connect
 from wallet.console import Session, printable
 from wallet.errors import InvalidRequest
 from wallet.keystore import KeyRole, Keystore, SigningKey
+from wallet.session import Json
 from wallet.streaming import StreamEvent, stream_blocks
 
 REGULATOR_KEY = "regulator"

@@ -16,11 +16,12 @@ from ledger.blocks import decode_block
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
 from ledger.limits import BLOCK_OVERHEAD_BYTES
-from wallet.client import Json, NodeClient
+from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.console import Session, progress
 from wallet.errors import ApiError, InvalidRequest
 from wallet.profile import Profile
+from wallet.session import Json
 from wallet.streaming import stream_blocks
 
 PROGRESS_BLOCKS: Final = 1_000

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ledger.identity import MemberId, member_id
-from wallet.client import Json, NodeClient
+from wallet.client import NodeClient
 from wallet.errors import ApiError, InvalidRequest, ProfileError
 from wallet.keystore import KeyEntry, SigningKey
 from wallet.profile import Profile
+from wallet.session import Json
 from wallet.tokens import TokenSource
 
 

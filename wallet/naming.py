@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ledger.addresses import ACCOUNT_ID_PREFIX, decode_account_id
 from ledger.identity import AccountId, AssetCode, MemberId
-from wallet.client import Json
 from wallet.errors import ApiError, InvalidRequest
 from wallet.keystore import KeyEntry, KeyRole, Keystore, SigningKey
+from wallet.session import Json
 
 _ID_START = f"{ACCOUNT_ID_PREFIX}1"
 _TXID = re.compile(r"[0-9a-f]{64}", re.ASCII)

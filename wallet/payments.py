@@ -13,7 +13,7 @@ from ledger.kinds import Effect, Entry, Issue, Leg, Redeem, Transfer
 from ledger.transactions import SignedTransaction
 from wallet.amounts import parse_amount
 from wallet.batch import check_funds, read_batch, transfers_of
-from wallet.client import Json, NodeClient
+from wallet.client import NodeClient
 from wallet.connection import Connection, connect
 from wallet.console import Session, progress
 from wallet.errors import ApiError, InvalidRequest, WalletError
@@ -21,6 +21,7 @@ from wallet.keystore import KeyEntry, Keystore, SigningKey
 from wallet.naming import account_of, asset_in, decimals_by_asset, holder_key, officer_keys
 from wallet.outbox import Outbox
 from wallet.sending import Draft, Receipt, Sender, Wait
+from wallet.session import Json
 
 
 async def pay(

@@ -14,7 +14,6 @@ from consensus.bundle import VerifiedTransaction
 from ledger.addresses import encode_account_id
 from ledger.identity import AccountId, AssetCode
 from wallet.amounts import format_amount
-from wallet.client import Json
 from wallet.connection import connect
 from wallet.console import Session, progress, table
 from wallet.errors import ApiError, InvalidRequest
@@ -22,6 +21,7 @@ from wallet.evidence import check_bundle, genesis_of
 from wallet.keystore import KeyEntry, KeyRole, Keystore, SigningKey
 from wallet.naming import account_of, decimals_by_asset, holder_key, txid_of
 from wallet.outbox import Outbox
+from wallet.session import Json
 from wallet.spreadsheet import csv_lines
 from wallet.tokens import make_token
 

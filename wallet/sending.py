@@ -20,11 +20,11 @@ from ledger.kinds import Effect
 from ledger.limits import LANES
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
 from wallet.building import next_actor, sign_transaction
-from wallet.client import Json
 from wallet.connection import Connection
 from wallet.errors import ApiError, NodeUnreachable, TransactionFailed, WaitTimedOut, WalletError
 from wallet.keystore import SigningKey
 from wallet.outbox import Outbox
+from wallet.session import Json
 
 POLL_S: Final = 0.1
 """First pause between two looks at a transaction, seconds; it grows to `POLL_S_MAX`."""

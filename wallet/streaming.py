@@ -14,9 +14,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from wallet.client import ATTEMPTS_MAX, Json, NodeClient, pause_before_retry_s
+from wallet.client import NodeClient
 from wallet.errors import ApiError, NodeUnreachable
 from wallet.events import EventParser, ServerEvent
+from wallet.session import ATTEMPTS_MAX, Json, pause_before_retry_s
 
 _PASSING_STATUSES: Final = frozenset({429, 503})
 _UNAUTHORIZED: Final = 401

@@ -43,10 +43,8 @@ from analytics.sandbox.limits import (
     SQL_SECONDS_MAX,
 )
 from analytics.sandbox.statement import (
-    FAILED,
     STATUS,
     TIMEOUT,
-    TOO_LARGE,
     Checked,
     check_statement,
     first_line,
@@ -113,9 +111,11 @@ def main() -> None:
     except duckdb.InterruptException:
         answer = _refusal(TIMEOUT, f"the query took longer than {SQL_SECONDS_MAX:g} s")
     except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException):
-        answer = _refusal(TOO_LARGE, f"the query needs more than {SQL_MEMORY_MIB} MiB of memory")
+        answer = _refusal(
+            "query_too_large", f"the query needs more than {SQL_MEMORY_MIB} MiB of memory"
+        )
     except duckdb.Error as error:
-        answer = _refusal(FAILED, first_line(error))
+        answer = _refusal("query_failed", first_line(error))
     _write(answer)
     os._exit(0)  # what is left is freed by the system, sooner than DuckDB could
 
@@ -189,7 +189,7 @@ def _answer(
     types = [str(column[1]) for column in described]
     if any("WITH TIME ZONE" in kind for kind in types):
         detail = "times here have no zone, all are UTC: cast what has one to TIMESTAMP"
-        raise RequestRefused(STATUS, FAILED, detail)
+        raise RequestRefused(STATUS, "query_failed", detail)
     rows, is_truncated = _rows(connection, [kind == "JSON" for kind in types])
     timer.cancel()
     head = {"columns": [str(column[0]) for column in described], "types": types}
@@ -205,7 +205,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, is_json: list[bool]) -> tuple[b
             line = row_json(row, is_json)
             if count == 0 and len(line) > SQL_ANSWER_BYTES_MAX:
                 detail = f"a row has more than {SQL_ANSWER_BYTES_MAX} bytes"
-                raise RequestRefused(STATUS, TOO_LARGE, detail)
+                raise RequestRefused(STATUS, "query_too_large", detail)
             if count == SQL_ROWS_MAX or len(text) + len(line) >= SQL_ANSWER_BYTES_MAX:
                 return bytes(text), True
             text += b"," + line if count else line

@@ -31,11 +31,9 @@ from analytics.sandbox.limits import (
 )
 from analytics.sandbox.scans import Scans, read_schemas
 from analytics.sandbox.statement import (
-    FAILED,
     STATUS,
     TIMEOUT,
     TIMEOUT_STATUS,
-    TOO_LARGE,
     refused,
 )
 from analytics.warehouse.store import Warehouse
@@ -161,5 +159,5 @@ def _death(number: int) -> RequestRefused:
         return RequestRefused(TIMEOUT_STATUS, TIMEOUT, _TOO_LONG)
     if number in _OUT_OF_MEMORY:
         detail = f"the query needs more than {SQL_MEMORY_MIB} MiB of memory"
-        return RequestRefused(STATUS, TOO_LARGE, detail)
-    return RequestRefused(STATUS, FAILED, "the query ended its process")
+        return RequestRefused(STATUS, "query_too_large", detail)
+    return RequestRefused(STATUS, "query_failed", "the query ended its process")

@@ -22,9 +22,6 @@ import duckdb
 from analytics.errors import RequestRefused
 from analytics.sandbox.limits import SQL_TABLES_MAX
 
-REFUSED: Final = "query_refused"
-FAILED: Final = "query_failed"
-TOO_LARGE: Final = "query_too_large"
 TIMEOUT: Final = "query_timeout"
 STATUS: Final = 422
 """HTTP status of refusals: whoever asks can ask for less."""
@@ -145,7 +142,7 @@ def check_statement(
 
 def refused(detail: str) -> RequestRefused:
     """Return the refusal of a statement, with what is allowed."""
-    return RequestRefused(STATUS, REFUSED, f"{detail}; {_HINT}")
+    return RequestRefused(STATUS, "query_refused", f"{detail}; {_HINT}")
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
@@ -153,7 +150,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     try:
         kinds = [statement.type for statement in connection.extract_statements(sql)]
     except duckdb.Error as error:
-        raise RequestRefused(STATUS, FAILED, first_line(error)) from None
+        raise RequestRefused(STATUS, "query_failed", first_line(error)) from None
     if len(kinds) != 1:
         raise refused(f"there are {len(kinds)} statements" if kinds else "there is no statement")
     if kinds[0] != duckdb.StatementType.SELECT:

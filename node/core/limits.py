@@ -1,13 +1,10 @@
 """Every limit of the engine, with its unit. Those that consensus depends on are parameters."""
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-
 # Peers
 SCORE_MAX = 100
 """Misbehaviour points at which a peer is disconnected and discouraged."""
-DISCOURAGE_MS = 24 * HOUR_MS
-REFUSED_MS = MINUTE_MS
+DISCOURAGE_MS = 24 * 60 * 60 * 1_000
+REFUSED_MS = 60_000
 """A peer of another version or chain is not dialled again for this long."""
 HELLO_MS_MAX = 10_000
 """Longest wait for a peer's hello."""

@@ -10,16 +10,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.unit.wallet.fake_node import FakeNode
-from wallet import client as client_module
-from wallet.client import (
+from wallet import session as session_module
+from wallet.client import NodeClient
+from wallet.errors import ApiError, InvalidRequest, NodeUnreachable
+from wallet.session import (
     ATTEMPTS_MAX,
     PAUSE_S,
     PAUSE_S_MAX,
-    NodeClient,
     is_private_channel,
     pause_before_retry_s,
 )
-from wallet.errors import ApiError, InvalidRequest, NodeUnreachable
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         made.append(pause_before_retry_s(attempt, error))
         return 0.0
 
-    monkeypatch.setattr(client_module, "pause_before_retry_s", record)
+    monkeypatch.setattr(session_module, "pause_before_retry_s", record)
     return made
 
 
@@ -146,7 +146,7 @@ async def test_an_answer_of_another_shape_is_a_typed_error(body: str) -> None:
 
 async def test_a_huge_answer_is_cut_off(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """No node can fill the client's memory."""
-    monkeypatch.setattr(client_module, "ANSWER_BYTES_MAX", 10)
+    monkeypatch.setattr(session_module, "ANSWER_BYTES_MAX", 10)
     async with NodeClient(node.url) as client:
         with pytest.raises(ApiError, match="larger than 10 bytes"):
             await client.status()

@@ -80,7 +80,7 @@ async def test_a_payment_without_an_answer_is_kept_and_sent_again(
     run: Run, node: FakeNode, wallet_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an outage the very same bytes are sent by resend, and pay once."""
-    monkeypatch.setattr("wallet.client.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("wallet.session.ATTEMPTS_MAX", 1)
     node.refuse("POST", 503, "busy")
     result = await run("send", "--from", "alice", "--to", "bob", "5", "CNY")
     assert result.exit_code == 1
@@ -277,7 +277,7 @@ async def test_open_account_goes_on_after_an_outage(
     run: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost answer loses neither key nor account: the opening is kept, and sent again."""
-    monkeypatch.setattr("wallet.client.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("wallet.session.ATTEMPTS_MAX", 1)
     words = ("open-account", "dave", "--member", "bank1", "--as", "bank1-officer")
     node.refuse("POST", 503, "busy")
     assert "resend" in (await run(*words)).stderr
@@ -357,7 +357,7 @@ async def test_a_node_that_is_down_is_named(
     run: Run, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer is a code of its own, with the URL that gave none."""
-    monkeypatch.setattr("wallet.client.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("wallet.session.ATTEMPTS_MAX", 1)
     url = node.url
     await node.server.close()
     result = await run("balance", "alice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -28,12 +29,17 @@ HEAVY = {"aiohttp", "cryptography", "jwt", "msgpack", "pydantic"}
 
 
 def commands() -> list[tuple[str, click.Command]]:
-    """Return every command of the clients with its name."""
-    return [
-        (f"{group.name} {name}", command)
-        for group in (wallet, audit)
-        for name, command in group.commands.items()
-    ]
+    """Return every command of the clients with its name, those within groups too."""
+    return [found for group in (wallet, audit) for found in below(group, str(group.name))]
+
+
+def below(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command below a group with its whole name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from below(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
 
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=str)

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
 from node.gossip.tls import certificate_der, make_certificate
-from wallet import client as client_module
+from wallet import session as session_module
 from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.errors import NodeUnreachable, ProfileError
@@ -76,7 +76,7 @@ async def url(bank1: tuple[Path, Path, bytes]) -> AsyncIterator[str]:
 @pytest.fixture(autouse=True)
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask once: a wrong certificate does not become right."""
-    monkeypatch.setattr(client_module, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(session_module, "ATTEMPTS_MAX", 1)
 
 
 def profile_of(url: str, certificate: bytes | None) -> Profile:

@@ -11,7 +11,9 @@ from node.core.messages import GetBlocks, GetHeaders, Headers
 from node.core.timing import Now, StepWatch
 from tests.unit.node.core.bench import Bench, Made
 
-TWO_HOURS_MS = 2 * limits.HOUR_MS
+HOUR_MS = 3_600_000
+
+TWO_HOURS_MS = 2 * HOUR_MS
 STEPS = (TWO_HOURS_MS, -TWO_HOURS_MS)
 
 
@@ -116,7 +118,7 @@ def test_threat_56_headers_that_become_early_in_the_middle_are_no_offence() -> N
     """The clock fell behind while the chain grew: what comes before its time is taken."""
     bench = Bench()
     past = bench.row(bench.genesis, 2)
-    early_ms = bench.wall_ms + limits.HOUR_MS - past[-1].sealed.header.time_ms
+    early_ms = bench.wall_ms + HOUR_MS - past[-1].sealed.header.time_ms
     future = [bench.block(past[-1], step_ms=early_ms)]
     future.append(bench.block(future[0]))
     bench.connect("bank2", tip=future[-1].sealed)
