@@ -37,7 +37,9 @@ NEVER_MSGPACK = b"\xc1"
 """The one byte that begins nothing in MessagePack."""
 
 KNOWN = {
-    re.compile("sun1[02-9ac-hj-np-z]{38}"): os.environ.get("SUNLIT_TEST_ACCOUNT", ""),
+    re.compile("sun1[02-9ac-hj-np-z]{38}|SUN1[02-9AC-HJ-NP-Z]{38}"): os.environ.get(
+        "SUNLIT_TEST_ACCOUNT", ""
+    ),
     re.compile("[0-9a-f]{64}"): os.environ.get("SUNLIT_TEST_TXID", ""),
 }
 """What takes the place of ids that fit the pattern and name nothing."""
