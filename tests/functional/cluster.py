@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -31,6 +30,7 @@ from ledger.genesis_document import format_genesis
 from ledger.identity import MemberId
 from ledger.parameters import Parameters
 from node.gossip.tls import certificate_der, make_certificate
+from sunlit.devnet import free_addresses
 from sunlit.devnet_plan import consensus_parameters
 from tests.factories import REGULATOR, Network, Signer, make_network
 
@@ -296,7 +296,8 @@ def _make_cluster(directory: Path, accounts: int) -> Cluster:
     names = ["bank1", "bank2", "bank3", REGULATOR]
     certificates: dict[str, bytes] = {}
     places: dict[str, Place] = {}
-    ports = iter(_free_ports(2 * len(names)))
+    # A node that is started again finds its ports free: they are none of outgoing connections.
+    ports = (int(address.rpartition(":")[2]) for address in free_addresses(2 * len(names)))
     now = datetime.now(UTC)
     for name in names:
         home = directory / name
@@ -354,11 +355,3 @@ async def _open_links(cluster: Cluster, held: AsyncExitStack) -> None:
 def _write_secret(path: Path, content: bytes) -> None:
     path.touch(mode=0o600)
     path.write_bytes(content)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
