@@ -77,6 +77,27 @@ def verify(session: Session, /, **asked: Any) -> None:
 
 
 @audit.command()
+@audit.command()
+@click.option("--height", type=click.IntRange(min=0), metavar="HEIGHT",
+              help="A final block; else the last one.")  # fmt: skip
+@click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
+@session_options
+def supply(session: Session, /, **asked: Any) -> None:
+    """Show that no money was made or lost: each asset's books at a final block.
+
+    The node applies every block from the genesis on, adds up issues, redemptions and balances apart,
+    and compares the state with the root in the block's header. A long chain takes a while; stderr
+    says how far it is. Exit status 1 if the books do not agree.
+
+    \b
+    Example:
+      sunlit audit supply --height 1200 --json
+    """  # noqa: D301 - click's \b keeps lines
+    from auditor.supply import show_supply  # noqa: PLC0415 - imports aiohttp and cryptography
+
+    run_async(show_supply(session, **asked))
+
+
 @click.argument("account")
 @click.option("--at", type=click.IntRange(min=0), metavar="HEIGHT", help="The score of then.")
 @click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")

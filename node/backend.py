@@ -15,6 +15,7 @@ from ledger.identity import AccountId, MemberId
 from node.analytics.supervisor import Analytics
 from node.api.backend import Busy, ReadOnly
 from node.audit.access_log import AccessLog
+from node.audit.conservation import SupplyAudit
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.proofs import prove_account
@@ -45,6 +46,7 @@ class NodeBackend:
         self.member = member
         self.access_log = access_log
         self.genesis_json: Mapping[str, Any] = json.loads(format_genesis(genesis))
+        self.supply = SupplyAudit(genesis, store.view)
         self._genesis_hash = genesis.header().hash
         self._store = store
         self._shell = shell

@@ -213,7 +213,11 @@ async def _parts(
                 tasks.create_task(runner.tick(), name="ticks"),
                 tasks.create_task(transport.run(), name="peers"),
             ]
-            async with contextlib.aclosing(backend.access_log), _serving(config, backend):
+            async with (
+                contextlib.aclosing(backend.access_log),
+                contextlib.aclosing(backend.supply),
+                _serving(config, backend),
+            ):
                 log.info("node_started", member=config.member, api=str(config.api.listen))
                 yield
             for task in running:

@@ -14,7 +14,7 @@ from consensus.tree import BlockNode
 from consensus.votes import Certificate, Checkpoint
 from ledger.blocks import Block
 from ledger.hashing import BlockHash
-from ledger.state import Delta, Overlay, Record, StateKey, next_sequence
+from ledger.state import Delta, Overlay, Record, StateKey, encode_records, next_sequence
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
 from ledger.transition import apply_block
 from node.core.effects import CommitChain, ConnectedBlock, Effect, StoreBlock, StoreFinality
@@ -73,6 +73,7 @@ class Branches:
         )
         self.built: dict[BlockHash, Built] = {sealed.hash: self.genesis}
         self._payments = 0
+        self._genesis_tree = self.network.genesis.state_tree()
 
     def payment(
         self, parent: Built, debit: str, credit: str, amount: int = 1, *, ahead: int = 0
@@ -97,8 +98,10 @@ class Branches:
             parameters=self.network.genesis.parameters,
         )
         delta = overlay.delta()
-        sealed = self.chain.child(parent.block.sealed, transactions=transactions)
         state = parent.state | dict(delta.after)
+        sealed = self.chain.child(
+            parent.block.sealed, transactions=transactions, state_root=self._root(state)
+        )
         built = Built(
             block=Block(sealed=sealed, transactions=transactions, certificates=()),
             node=self.tree.insert(sealed),
@@ -108,6 +111,16 @@ class Branches:
         )
         self.built[built.hash] = built
         return built
+
+    def _root(self, state: dict[StateKey, Record]) -> bytes:
+        """Return the root of a state; the tree of the genesis stays as it is."""
+        changed = {
+            key: record
+            for key, record in state.items()
+            if record is not self.genesis.state.get(key)
+        }
+        gone = dict.fromkeys(self.genesis.state.keys() - state.keys())
+        return self._genesis_tree.stage(encode_records(changed | gone).items()).root
 
     def grow(self, parent: Built, count: int) -> list[Built]:
         """Return ``count`` blocks in a row on ``parent``, each with one payment."""

@@ -67,6 +67,7 @@ class ChainBuilder:
         step_ms: int = STEP_MS,
         transactions: Sequence[SignedTransaction] = (),
         certificates: Sequence[bytes] = (),
+        state_root: bytes | None = None,
     ) -> Header:
         """Return the header of a child that keeps every rule, with no work done yet."""
         below, sealers = parent.header, self.rules.sealers
@@ -81,7 +82,7 @@ class ChainBuilder:
             transaction_count=len(transactions),
             tx_root=tx_root(transactions),
             certificates_root=certificates_root(certificates),
-            state_root=below.state_root,
+            state_root=state_root or below.state_root,
             history_root=self._histories[parent.hash].root(),
             set_id=sealers.set_id,
             set_hash=sealers.hash,
@@ -114,6 +115,7 @@ class ChainBuilder:
         step_ms: int = STEP_MS,
         transactions: Sequence[SignedTransaction] = (),
         certificates: Sequence[bytes] = (),
+        state_root: bytes | None = None,
     ) -> SealedHeader:
         """Return a mined child; two calls alike give two different siblings."""
         header = self.draft(
@@ -122,6 +124,7 @@ class ChainBuilder:
             step_ms=step_ms,
             transactions=transactions,
             certificates=certificates,
+            state_root=state_root,
         )
         return self.mine(header)
 

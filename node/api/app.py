@@ -37,6 +37,7 @@ from node.audit import (
     response,
     risk,
     search,
+    supply,
 )
 from node.audit.events import STREAMS
 from node.dashboard.page import dashboard_routes
@@ -51,6 +52,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     search.OPERATION,
     *registers.OPERATIONS,
     *alerts.OPERATIONS,
+    supply.OPERATION,
     *market.OPERATIONS,
     *cases.OPERATIONS,
     case_export.OPERATION,

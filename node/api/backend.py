@@ -13,6 +13,7 @@ from ledger.genesis import Genesis
 from ledger.identity import AccountId, MemberId
 from node.analytics.supervisor import Analytics
 from node.audit.access_log import AccessLog
+from node.audit.conservation import SupplyAudit
 from node.core.effects import NodeStatus, SubmissionOutcome
 from node.metrics import Metrics
 from node.storage.view import ChainView
@@ -70,6 +71,11 @@ class Backend(Protocol):
     @property
     def analytics(self) -> Analytics | None:
         """The embedded analytics; None where the node runs none."""
+        ...
+
+    @property
+    def supply(self) -> SupplyAudit:
+        """Counts what each asset comes to at a final height."""
         ...
 
     @property

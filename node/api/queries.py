@@ -136,6 +136,15 @@ class BlocksQuery(PageQuery):
     """Which blocks of the best chain."""
 
     first: Annotated[Height, Field(alias="from", description="Lowest height, inclusive.")] = 0
+class SupplyQuery(StatePageQuery):
+    """Which part of the supplies, at which block."""
+
+    height: Annotated[
+        Height | None,
+        Field(description="A final block: everything is counted from the genesis up to it."),
+    ] = None
+
+
     last: Annotated[
         Height | None, Field(alias="to", description="Highest height, inclusive; the head's.")
     ] = None

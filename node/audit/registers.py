@@ -1,4 +1,4 @@
-"""What a regulator reads of the state: supply, members, and evidence against voters."""
+"""What a regulator reads of the registers: members, and evidence against voters."""
 
 from __future__ import annotations
 
@@ -6,39 +6,18 @@ from typing import Final
 
 from aiohttp import web
 
-from ledger.genesis import Genesis
-from ledger.identity import AssetCode
-from node.api.chain import list_members, named_page, state_page
+from node.api.chain import list_members
 from node.api.documents import (
     EvidenceDocument,
     MemberDocument,
     Page,
     StatePage,
-    SupplyDocument,
 )
 from node.api.operations import Access, Call, Operation, json_response, ok
 from node.api.queries import PageQuery, StatePageQuery, parse_number_cursor
 from node.api.views import evidence_document
 
 TAG: Final = "audit"
-
-
-async def list_supply(call: Call, query: StatePageQuery) -> web.Response:
-    """Give each asset's supply at one block, and what the chain began with."""
-    at, view, genesis = query.state.at, call.view, call.backend.genesis
-    part, cursor = named_page(view.assets(at), query)
-    documents: list[SupplyDocument] = [
-        {
-            "asset": code,
-            "name": asset.name,
-            "decimals": asset.decimals,
-            "issuer": asset.issuer,
-            "supply": str(view.supply(code, at)),
-            "genesis_supply": str(_genesis_supply(genesis, code)),
-        }
-        for code, asset in part
-    ]
-    return json_response(state_page(view, at, documents, cursor))
 
 
 async def list_evidence(call: Call, query: PageQuery) -> web.Response:
@@ -54,22 +33,7 @@ async def list_evidence(call: Call, query: PageQuery) -> web.Response:
     return json_response(page)
 
 
-def _genesis_supply(genesis: Genesis, code: AssetCode) -> int:
-    return sum(held.get(code, 0) for held in genesis.balances.values())
-
-
 OPERATIONS: Final = (
-    Operation(
-        method="GET",
-        path="/v1/audit/supply",
-        name="list_supply",
-        summary="Each asset's supply",
-        tag=TAG,
-        access=Access.REGULATOR,
-        handler=list_supply,
-        query=StatePageQuery,
-        answers=ok(StatePage[SupplyDocument]),
-    ),
     Operation(
         method="GET",
         path="/v1/audit/members",

@@ -37,6 +37,7 @@ from node.analytics.supervisor import Analytics, ProcessSettings
 from node.api.app import make_app
 from node.api.backend import Busy, ReadOnly
 from node.audit.access_log import AccessLog
+from node.audit.conservation import SupplyAudit
 from node.core.effects import (
     Effect,
     NodeStatus,
@@ -270,6 +271,7 @@ class ServedNode:
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         root = access_root(self.genesis.header().hash, self.member)
         self.access_log = AccessLog(directory, root)
+        self.supply = SupplyAudit(self.genesis, self.store.view)
         self.ready = True
         self.is_busy = False
         self.has_room = True
