@@ -77,7 +77,6 @@ def verify(session: Session, /, **asked: Any) -> None:
 
 
 @audit.command()
-@audit.command()
 @click.option("--height", type=click.IntRange(min=0), metavar="HEIGHT",
               help="A final block; else the last one.")  # fmt: skip
 @click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")
@@ -98,6 +97,7 @@ def supply(session: Session, /, **asked: Any) -> None:
     run_async(show_supply(session, **asked))
 
 
+@audit.command()
 @click.argument("account")
 @click.option("--at", type=click.IntRange(min=0), metavar="HEIGHT", help="The score of then.")
 @click.option("--as", "reader", metavar="NAME", help="Regulator's officer key; else the first.")

@@ -112,6 +112,20 @@ class NodeClient(NodeSession):
         """Return each asset's supply."""
         return [entry async for entry in self._pages("/v1/audit/supply", {})]
 
+    async def audit_supply_at(self, height: int) -> Json:
+        """Return each asset's books at a final height, counted from the genesis on.
+
+        Raises:
+            ApiError: ``supply_counting`` while the node has not come that far; ask again.
+        """
+        path, query = "/v1/audit/supply", {"height": str(height), "limit": str(PAGE_ITEMS_MAX)}
+        document = await self._json("GET", path, query=query)
+        page = document
+        while page.get("next_cursor") is not None:
+            page = await self._json("GET", path, query=query | {"cursor": page["next_cursor"]})
+            document["items"] += page["items"]
+        return document | {"next_cursor": None}
+
     async def audit_members(self) -> list[Json]:
         """Return the register of members as the audit API gives it."""
         return [member async for member in self._pages("/v1/audit/members", {})]
@@ -129,20 +143,6 @@ class NodeClient(NodeSession):
         """Return an account's risk as of a block, its parts and what is around it."""
         query = {} if at is None else {"at": str(at)}
         return await self._json("GET", f"/v1/audit/accounts/{account}/risk", query=query)
-    async def audit_supply_at(self, height: int) -> Json:
-        """Return each asset's books at a final height, counted from the genesis on.
-
-        Raises:
-            ApiError: ``supply_counting`` while the node has not come that far; ask again.
-        """
-        path, query = "/v1/audit/supply", {"height": str(height), "limit": str(PAGE_ITEMS_MAX)}
-        document = await self._json("GET", path, query=query)
-        page = document
-        while page.get("next_cursor") is not None:
-            page = await self._json("GET", path, query=query | {"cursor": page["next_cursor"]})
-            document["items"] += page["items"]
-        return document | {"next_cursor": None}
-
 
     async def audit_warehouse_state(self) -> Json:
         """Return the digests of everything that the node's warehouse holds."""

@@ -329,9 +329,6 @@ class SupplyDocument(TypedDict):
     supply: str
     genesis_supply: str
     """What the chain began with; the rest was issued or redeemed since."""
-
-
-@with_config(_DESCRIBED)
     issued: NotRequired[str]
     """With ``height``: sum of all issues up to it."""
     redeemed: NotRequired[str]
@@ -359,6 +356,9 @@ class SupplyPage(TypedDict):
     """With ``height``: root of the state that was made anew from the genesis and every block."""
     conserved: NotRequired[bool]
     """With ``height``: the roots are one, and every asset of the chain is conserved."""
+
+
+@with_config(_DESCRIBED)
 class BalanceDocument(TypedDict):
     """What an account holds of an asset."""
 

@@ -132,10 +132,6 @@ class StatePageQuery(PageQuery, StateQuery):
     """Which part of a list, at which block."""
 
 
-class BlocksQuery(PageQuery):
-    """Which blocks of the best chain."""
-
-    first: Annotated[Height, Field(alias="from", description="Lowest height, inclusive.")] = 0
 class SupplyQuery(StatePageQuery):
     """Which part of the supplies, at which block."""
 
@@ -145,6 +141,10 @@ class SupplyQuery(StatePageQuery):
     ] = None
 
 
+class BlocksQuery(PageQuery):
+    """Which blocks of the best chain."""
+
+    first: Annotated[Height, Field(alias="from", description="Lowest height, inclusive.")] = 0
     last: Annotated[
         Height | None, Field(alias="to", description="Highest height, inclusive; the head's.")
     ] = None
