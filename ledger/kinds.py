@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from ledger import codec, limits
+from ledger.attestations import Attest, attest_value, decode_attest
 from ledger.errors import DecodeError
 from ledger.identity import (
     ACCOUNT_ID_BYTES,
@@ -35,6 +36,7 @@ class Kind(IntEnum):
     REDEEM = 3
     OPEN_ACCOUNT = 4
     GOVERN = 5
+    ATTEST = 6
 
 
 class Leg(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -84,7 +86,7 @@ class OpenAccount:
     keys: KeySet
 
 
-Effect = Transfer | Issue | Redeem | OpenAccount | Govern
+Effect = Transfer | Issue | Redeem | OpenAccount | Govern | Attest
 
 
 def leg_count(effect: Effect) -> int:
@@ -93,7 +95,7 @@ def leg_count(effect: Effect) -> int:
         return len(effect.legs)
     if isinstance(effect, Govern):
         return len(effect.measures)
-    return 1 if isinstance(effect, OpenAccount) else len(effect.entries)
+    return 1 if isinstance(effect, OpenAccount | Attest) else len(effect.entries)
 
 
 def effect_value(effect: Effect) -> codec.Value:
@@ -104,6 +106,8 @@ def effect_value(effect: Effect) -> codec.Value:
         return (effect.account_kind.value, effect.keys.to_value())
     if isinstance(effect, Govern):
         return govern_value(effect)
+    if isinstance(effect, Attest):
+        return attest_value(effect)
     return (effect.asset, effect.entries)
 
 
@@ -169,6 +173,7 @@ KIND_OF: Mapping[type[Effect], Kind] = {
     Redeem: Kind.REDEEM,
     OpenAccount: Kind.OPEN_ACCOUNT,
     Govern: Kind.GOVERN,
+    Attest: Kind.ATTEST,
 }
 EFFECT_DECODERS: Mapping[int, Callable[[codec.Value], Effect]] = {
     Kind.TRANSFER: _decode_transfer,
@@ -176,4 +181,5 @@ EFFECT_DECODERS: Mapping[int, Callable[[codec.Value], Effect]] = {
     Kind.REDEEM: _decode_redeem,
     Kind.OPEN_ACCOUNT: _decode_open_account,
     Kind.GOVERN: decode_govern,
+    Kind.ATTEST: decode_attest,
 }

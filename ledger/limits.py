@@ -24,6 +24,11 @@ REASON_BYTES_MAX = 280
 CASE_BYTES_MAX = 64
 """A measure's case reference, bytes of UTF-8."""
 
+SUBJECT_BYTES_MAX = 128
+"""The subject of an attestation, bytes of UTF-8."""
+REVISIONS_MAX = 65_535
+"""Attestations of one member, document kind and subject, each superseding the one before."""
+
 LANES = 16
 """Sequence lanes of an account, so that several operators need not wait for one another."""
 

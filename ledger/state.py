@@ -3,6 +3,7 @@
 key                          value
 a ‖ account id               Account
 b ‖ account id ‖ asset code  posted balance, smallest units (absent: 0)
+d ‖ …                        Attestation (`ledger.attesting` has the key)
 m ‖ member id                Member
 n ‖ member id                next sequence of the member (absent: 0)
 p                            Parameters
@@ -18,16 +19,18 @@ from dataclasses import dataclass
 from typing import Any, NewType, Protocol, cast
 
 from ledger import codec, limits
+from ledger.attestations import Attestation
 from ledger.errors import DecodeError
 from ledger.identity import Account, AccountId, Asset, AssetCode, Member, MemberId
 from ledger.parameters import Parameters
 from ledger.transactions import Actor
 
 StateKey = NewType("StateKey", bytes)
-Record = Any  # Account | Asset | Member | Parameters | int, told by the key's first byte
+Record = Any  # Account | Asset | Attestation | Member | Parameters | int, by the key's first byte
 
 ACCOUNT, BALANCE, MEMBER, MEMBER_SEQUENCE = b"a", b"b", b"m", b"n"
 PARAMETERS, ACCOUNT_SEQUENCE, ASSET, SUPPLY = b"p", b"q", b"s", b"t"
+ATTESTATION = b"d"
 RECORD_BYTES_MAX = 16 * 1024
 
 PARAMETERS_KEY = StateKey(PARAMETERS)
@@ -111,6 +114,7 @@ def _decode_int(value: codec.Value) -> int:
 
 _DECODERS: Mapping[bytes, Callable[[codec.Value], Record]] = {
     ACCOUNT: Account.from_value,
+    ATTESTATION: Attestation.from_value,
     BALANCE: _decode_int,
     MEMBER: Member.from_value,
     MEMBER_SEQUENCE: _decode_int,

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from ledger import limits
+from ledger.attestations import Attest
+from ledger.attesting import apply_attestation
 from ledger.errors import InvalidBlock, InvalidKey, InvalidTransaction
 from ledger.governance import apply_measures, deciding_keys
 from ledger.hashing import BlockHash
@@ -160,6 +162,8 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
         return _redeem(view, transaction, effect)
     if isinstance(effect, Govern):
         return _govern(view, transaction, effect)
+    if isinstance(effect, Attest):
+        return _attest(view, transaction, effect, height)
     return _open_account(view, transaction, effect, height)
 
 
@@ -286,6 +290,12 @@ def _govern(view: StateView, transaction: SignedTransaction, effect: Govern) -> 
     member_id, member = _acting_member(view, transaction)
     _require_signers(transaction, [deciding_keys(member_id, member)])
     return {**apply_measures(view, effect)}
+
+
+def _attest(view: StateView, transaction: SignedTransaction, effect: Attest, height: int) -> Writes:
+    member_id, member = _acting_member(view, transaction)
+    _require_signers(transaction, [member.officers])
+    return {**apply_attestation(view, member_id, effect, txid=transaction.txid, height=height)}
 
 
 def _acting_member(

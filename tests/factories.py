@@ -18,6 +18,7 @@ from typing import TypedDict, Unpack
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.attestations import Attest, DocumentKind
 from ledger.blocks import Block, Header, SealedHeader, certificates_root, seal_message, tx_root
 from ledger.genesis import Genesis
 from ledger.hashing import BlockHash
@@ -288,6 +289,25 @@ class Network:
         """Return the unfreezing of an account, named."""
         measure = Unfreeze(account=self.holders[name].id, reason="cleared", case="2026-1")
         return self.govern(measure, **chosen)
+
+    def attest(
+        self,
+        content: bytes = b"card",
+        *,
+        kind: DocumentKind = DocumentKind.MODEL_CARD,
+        subject: str = "scoring 1.0",
+        revision: int = 1,
+        member: str = "bank1",
+        sequence: int = 0,
+        signers: Sequence[Signer] | None = None,
+        **chosen: Unpack[BodyFields],
+    ) -> SignedTransaction:
+        """Return the attestation of some content, signed by the member's officers."""
+        acting = MemberId(member)
+        digest = sha256(content).digest()
+        effect = Attest(kind=kind, subject=subject, revision=revision, sha256=digest)
+        body = self.body(effect, [Actor(acting, 0, sequence)], **chosen)
+        return sign(body, self.officers_of(acting) if signers is None else signers)
 
     def officers_of(self, member: MemberId) -> tuple[Signer, ...]:
         """Return as many officers of a member as must sign for it."""

@@ -97,6 +97,7 @@ class History:
             self._redeem,
             self._open,
             self._measure,
+            self._attest,
         ]
         return self._random.choice(makers)()
 
@@ -158,6 +159,15 @@ class History:
         self._frozen ^= {name}
         sequence = self._of_member(REGULATOR)
         return self.apply(self.network.govern(measure, sequence=sequence, **self._chosen()))
+
+    def _attest(self) -> SignedTransaction:
+        member = self._random.choice(list(self.network.genesis.members))
+        subject = f"report {self._nonces}"
+        sequence = self._of_member(member)
+        chosen = self._chosen("attested")
+        return self.apply(
+            self.network.attest(subject=subject, member=member, sequence=sequence, **chosen)
+        )
 
     def _balance(self, name: str) -> int:
         key = StateKey(b"b" + self.holders[name].id + CNY.encode())

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from node.analytics import comparison
-from node.api import accounts, chain, node_status, transactions
+from node.api import accounts, attestations, chain, node_status, transactions
 from node.api.auth import TokenAuthority
 from node.api.backend import Backend
 from node.api.docs_page import docs_routes
@@ -48,6 +48,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *transactions.OPERATIONS,
     *chain.OPERATIONS,
     *accounts.OPERATIONS,
+    *attestations.OPERATIONS,
     block_stream.OPERATION,
     search.OPERATION,
     *registers.OPERATIONS,

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from node.analytics.documents import AnalyticsStatusDocument
+from node.api.attestation_documents import AttestedDocument
 
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 Item = TypeVar("Item")
@@ -148,15 +149,17 @@ class SignatureDocument(TypedDict):
 class BodyDocument(TypedDict):
     """What a transaction does, for those who may see it."""
 
-    kind: Literal["transfer", "issue", "redeem", "open_account", "govern"]
+    kind: Literal["transfer", "issue", "redeem", "open_account", "govern", "attest"]
     legs: list[LegDocument]
-    """Movements in order; none for ``open_account`` and ``govern``."""
+    """Movements in order; none for ``open_account``, ``govern`` and ``attest``."""
     opened: NotRequired[OpenedAccountDocument]
     """Only for ``open_account``."""
     policy: NotRequired[Literal["regulator"]]
     """Who decided; only for ``govern``."""
     measures: NotRequired[list[MeasureDocument]]
     """What was decided; only for ``govern``."""
+    attested: NotRequired[AttestedDocument]
+    """What was attested; only for ``attest``."""
     reference: str
     payload: str
     """Ciphertext for the counterparties, hex."""

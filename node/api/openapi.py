@@ -30,6 +30,7 @@ TAGS: Final = {
     "transactions": "Submitting signed transactions and asking where they stand.",
     "chain": "Blocks and registers, open to everyone.",
     "accounts": "For the account, its member and regulators.",
+    "attestations": "Hashes of documents that members stand by, for whoever has a token.",
     "audit": "For regulators' officers.",
 }
 ACCESS_EXTENSION: Final = "x-sunlit-access"

@@ -20,6 +20,7 @@ from pydantic import (
 from consensus.votes import Checkpoint
 from ledger import limits
 from ledger.addresses import decode_account_id
+from ledger.attestations import DocumentKind
 from ledger.errors import DecodeError
 from ledger.hashing import HASH_BYTES, BlockHash, TxId
 from ledger.identity import AccountId, AssetCode, asset_code
@@ -39,10 +40,13 @@ BLOCK_PATTERN: Final = f"^(head|finalized|[0-9]{{1,16}}|[0-9a-f]{{{HASH_CHARACTE
 ACCOUNT_PATTERN: Final = "^(sun1[02-9ac-hj-np-z]{38}|SUN1[02-9AC-HJ-NP-Z]{38})$"
 """Bech32m, all small or all capital; the checksum is beyond a pattern."""
 REPORT_PATTERN: Final = "^[a-z][a-z0-9-]{0,39}$"
+MEMBER_PATTERN: Final = f"^[a-z][a-z0-9-]{{0,{limits.MEMBER_ID_BYTES_MAX - 1}}}$"
 ASSET_PATTERN: Final = f"^[A-Z][A-Z0-9]{{0,{limits.ASSET_CODE_BYTES_MAX - 1}}}$"
 
 HEIGHT_DIGITS_MAX: Final = 16
 """Digits of the highest height."""
+ATTESTATION_CURSOR_CHARACTERS_MAX: Final = 400
+"""A cursor among attestations is the key of one in hex: at most 176 bytes."""
 POSITION_INDEX_LIMIT: Final = 2**32
 """A place within a block has 4 bytes."""
 
@@ -179,6 +183,31 @@ class AuditTransactionsQuery(PageQuery, FinalityQuery):
     ] = None
     since: Annotated[Moment | None, Field(description="Earliest time of the block.")] = None
     until: Annotated[Moment | None, Field(description="Latest time of the block.")] = None
+
+
+class AttestationsQuery(PageQuery, StateQuery):
+    """Which attestations; all conditions hold together."""
+
+    cursor: Annotated[
+        str | None,
+        Field(
+            max_length=ATTESTATION_CURSOR_CHARACTERS_MAX,
+            description="``next_cursor`` of the part before.",
+        ),
+    ] = None
+    member: Annotated[str | None, Field(pattern=MEMBER_PATTERN, description="Who attests.")] = None
+    kind: Annotated[DocumentKind | None, Field(description="What the hash is of.")] = None
+    subject: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=limits.SUBJECT_BYTES_MAX,
+            description="What the document is about, exactly.",
+        ),
+    ] = None
+    sha256: Annotated[
+        str | None, Field(pattern=HASH_PATTERN, description="SHA-256 of the document.")
+    ] = None
 
 
 def parse_txid(text: str) -> TxId:

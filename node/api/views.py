@@ -10,12 +10,18 @@ from typing import Any, Final, Literal, cast
 
 from consensus.votes import Checkpoint, SignedVote
 from ledger.addresses import encode_account_id
+from ledger.attestations import Attest, Attestation
+from ledger.attesting import AttestationName
 from ledger.blocks import Block, SealedHeader
 from ledger.hashing import TxId
 from ledger.identity import Account, AccountId, Asset, AssetCode, KeySet, Member, MemberId
 from ledger.kinds import Effect, Issue, Leg, OpenAccount, Redeem, Transfer
 from ledger.measures import Govern, Measure, measure_kind
 from ledger.transactions import Actor, SignedTransaction, opened_account_id
+from node.api.attestation_documents import (
+    AttestationDocument,
+    AttestedDocument,
+)
 from node.api.documents import (
     AccountDocument,
     ActorDocument,
@@ -42,7 +48,7 @@ from node.storage.records import FoundEvidence
 
 BITS_BYTES: Final = 4
 
-KindName = Literal["transfer", "issue", "redeem", "open_account", "govern"]
+KindName = Literal["transfer", "issue", "redeem", "open_account", "govern", "attest"]
 PolicyName = Literal["regulator"]
 MeasureName = Literal["freeze", "unfreeze"]
 
@@ -161,6 +167,8 @@ def body_document(transaction: SignedTransaction) -> BodyDocument:
     if isinstance(effect, Govern):
         document["policy"] = cast("PolicyName", effect.policy.name.lower())
         document["measures"] = [_measure_document(measure) for measure in effect.measures]
+    if isinstance(effect, Attest):
+        document["attested"] = _attested_document(transaction, effect)
     return document
 
 
@@ -217,6 +225,19 @@ def account_document(
         "limits": {},
         "height": at.height,
         "block_hash": at.hash.hex(),
+    }
+
+
+def attestation_document(name: AttestationName, record: Attestation) -> AttestationDocument:
+    """Return an attestation as the state holds it."""
+    return {
+        "member": name.member,
+        "kind": name.kind.value,
+        "subject": name.subject,
+        "revision": name.revision,
+        "sha256": record.sha256.hex(),
+        "height": record.height,
+        "txid": record.txid.hex(),
     }
 
 
@@ -292,6 +313,16 @@ def _measure_document(measure: Measure) -> MeasureDocument:
         "account": account_text(measure.account),
         "reason": measure.reason,
         "case": measure.case,
+    }
+
+
+def _attested_document(transaction: SignedTransaction, effect: Attest) -> AttestedDocument:
+    return {
+        "member": str(transaction.body.actors[-1].id),
+        "kind": effect.kind.value,
+        "subject": effect.subject,
+        "revision": effect.revision,
+        "sha256": effect.sha256.hex(),
     }
 
 

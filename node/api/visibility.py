@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ledger.attestations import Attest
 from ledger.identity import Account, AccountId
 from ledger.transactions import SignedTransaction
 from node.api.auth import Principal
@@ -29,10 +30,13 @@ def may_see_account(principal: Principal | None, account: AccountId, record: Acc
 def may_see_transaction(
     principal: Principal | None, transaction: SignedTransaction, view: ChainView
 ) -> bool:
-    """Tell whether a principal is a party of a transaction, a party's member, or a regulator."""
+    """Tell whether a principal is a party of a transaction, a party's member, or a regulator.
+
+    An attestation is made for others to rely on: whoever the chain knows may see it (ADR 0031).
+    """
     if principal is None:
         return False
-    if principal.is_regulator:
+    if principal.is_regulator or isinstance(transaction.body.effect, Attest):
         return True
     parties = accounts_of(transaction)
     if principal.account is not None:

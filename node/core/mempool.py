@@ -10,6 +10,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from ledger.attestations import Attest
+from ledger.attesting import attestation_key, attested_name
 from ledger.errors import InvalidTransaction
 from ledger.governance import account_after
 from ledger.hashing import BlockHash, TxId
@@ -54,6 +56,7 @@ class Mempool:
         self._by_member: dict[MemberId, dict[TxId, None]] = {}
         self._flows: dict[StateKey, int] = {}
         self._govern: dict[TxId, Govern] = {}
+        self._attest: dict[TxId, StateKey] = {}
         self._actor_counts: dict[bytes | str, int] = {}
         self._expiry: list[tuple[int, TxId]] = []
         self.bytes_total = 0
@@ -178,6 +181,9 @@ class Mempool:
             self._flow(key, change)
         if isinstance(transaction.body.effect, Govern):
             self._govern[txid] = transaction.body.effect
+        elif isinstance(transaction.body.effect, Attest):
+            name = attested_name(pooled.member, transaction.body.effect)
+            self._attest[txid] = attestation_key(name)
         for actor in transaction.body.actors:
             self._actor_counts[actor.id] = self._actor_counts.get(actor.id, 0) + 1
         heapq.heappush(self._expiry, (transaction.body.valid_until, txid))
@@ -202,6 +208,7 @@ class Mempool:
         for key, change in pooled.flows:
             self._flow(key, -change)
         self._govern.pop(txid, None)
+        self._attest.pop(txid, None)
         for actor in pooled.transaction.body.actors:
             count = self._actor_counts[actor.id] - 1
             if count:
@@ -251,10 +258,11 @@ class Mempool:
         return rejected
 
     def drop_barred(self, state: Mapping[StateKey, Record | None]) -> list[Displacement]:
-        """Drop what the accounts that a block changed no longer allow.
+        """Drop what the accounts and attestations that a block changed no longer allow.
 
-        These are debits of accounts that were frozen, and measures that have nothing to change any
-        more: no block would take them, and they would hold up their lanes until they expire.
+        These are debits of accounts that were frozen, measures that have nothing to change any
+        more, and attestations of a revision that is there: no block would take them, and they would
+        hold up their lanes until they expire.
         """
         changed: dict[StateKey, Account] = {
             key: record for key, record in state.items() if key[:1] == ACCOUNT and record
@@ -266,6 +274,11 @@ class Mempool:
                 barred |= dict.fromkeys(self._debits_of(AccountId(key[len(ACCOUNT) :])), code)
         if changed:
             barred |= self._void_measures(changed)
+        barred |= {
+            txid: "already_attested"
+            for txid, key in self._attest.items()
+            if state.get(key) is not None
+        }
         return [self._displace(txid, code) for txid, code in barred.items()]
 
     def _debits_of(self, account: AccountId) -> list[TxId]:

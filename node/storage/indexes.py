@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.attestations import Attest
 from ledger.blocks import Block
 from ledger.identity import AccountId
 from ledger.kinds import OpenAccount, Transfer
@@ -14,7 +15,7 @@ from node.storage.tables import Table, number_key, position_key
 def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
     """Return the accounts in whose history a transaction stands.
 
-    They are those that it debits, credits, opens or puts under a measure.
+    They are those that it debits, credits, opens or puts under a measure; an attestation is in none.
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
@@ -25,6 +26,8 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
         return {opened_account_id(transaction.txid)}
     if isinstance(effect, Govern):
         return {measure.account for measure in effect.measures}
+    if isinstance(effect, Attest):
+        return set()
     return {entry.account for entry in effect.entries}
 
 

@@ -173,6 +173,22 @@ class ChainView:
                 records.update((key, undo.delta.before[key]) for key in undo.keys_under(prefix))
         return {key: record for key, record in sorted(records.items()) if record is not None}
 
+    def lasting_records(
+        self, prefix: bytes, at: At, *, after: bytes | None = None
+    ) -> Iterator[tuple[StateKey, Record]]:
+        """Yield records under ``prefix`` behind the key ``after``, by ascending key, as read.
+
+        For records that no transaction removes: all that the final block has, the head has too.
+        """
+        start = prefix if after is None else max(prefix, after + b"\x00")
+        for key, data in self._reads.scan(Table.STATE, prefix, start=start):
+            is_changed, before = (
+                before_all(self._end.undo, StateKey(key)) if at is At.FINAL else (False, None)
+            )
+            record = before if is_changed else _record(key, data)
+            if record is not None:
+                yield StateKey(key), record
+
     def account(self, account: AccountId, at: At) -> Account | None:
         """Return an account's record."""
         record: Account | None = self.record_at(account_key(account), at)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from ledger import codec, limits, transactions
+from ledger.attestations import Attest, DocumentKind
 from ledger.blocks import Block, SealedHeader, decode_block
 from ledger.errors import DecodeError
 from ledger.hashing import BlockHash
@@ -66,6 +67,11 @@ MEASURES: st.SearchStrategy[Measure] = st.one_of(
     st.builds(Freeze, account=ACCOUNTS, reason=REASONS, case=CASES),
     st.builds(Unfreeze, account=ACCOUNTS, reason=REASONS, case=CASES),
 )
+SUBJECTS = st.text(
+    st.characters(exclude_categories=("Cc", "Cs")),
+    min_size=1,
+    max_size=limits.SUBJECT_BYTES_MAX // 4,
+)
 EFFECTS: st.SearchStrategy[Effect] = st.one_of(
     st.builds(Transfer, legs=st.lists(LEGS, min_size=1, max_size=4).map(tuple)),
     st.builds(Issue, asset=ASSETS, entries=ENTRIES),
@@ -77,6 +83,13 @@ EFFECTS: st.SearchStrategy[Effect] = st.one_of(
         measures=st.lists(MEASURES, min_size=1, max_size=4, unique_by=lambda m: m.account).map(
             tuple
         ),
+    ),
+    st.builds(
+        Attest,
+        kind=st.sampled_from(DocumentKind),
+        subject=SUBJECTS,
+        revision=st.integers(1, limits.REVISIONS_MAX),
+        sha256=binary(32),
     ),
 )
 ACTORS = (

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ledger.attesting import attestation_name
 from ledger.errors import InvalidTransaction
-from ledger.identity import AccountStatus, AssetCode
+from ledger.identity import AccountStatus, AssetCode, MemberId
 from ledger.state import (
+    ATTESTATION,
     Delta,
     Record,
     StateKey,
@@ -29,6 +33,7 @@ ASSETS = st.sampled_from([CNY, USD])
 AMOUNTS = st.integers(1, 2 * OPENING_BALANCE)
 LANES = st.integers(0, 15)
 Books = dict[tuple[str, AssetCode], int]
+Attested = dict[str, tuple[bytes, ...]]
 Snapshot = tuple[dict[StateKey, Record], bytes]
 
 
@@ -40,7 +45,8 @@ class Conservation(RuleBasedStateMachine):
         self.state = NETWORK.state()
         self.books: Books = {(n, a): OPENING_BALANCE for n in NETWORK.holders for a in (CNY, USD)}
         self.frozen: frozenset[str] = frozenset()
-        self.history: list[tuple[Delta, Books, frozenset[str], Snapshot]] = []
+        self.attested: Attested = {}
+        self.history: list[tuple[Delta, Books, frozenset[str], Attested, Snapshot]] = []
 
     def sequence_of(self, name: str, lane: int = 0) -> int:
         """Return an account's next sequence."""
@@ -66,7 +72,8 @@ class Conservation(RuleBasedStateMachine):
     def keep(self, transaction: SignedTransaction) -> None:
         """Apply a transaction and remember how to take it back."""
         before = dict(self.state.entries), self.state.tree.root
-        self.history.append((self.state.apply(transaction), self.books, self.frozen, before))
+        model = (self.books, self.frozen, self.attested)
+        self.history.append((self.state.apply(transaction), *model, before))
 
     def refuse(self, transaction: SignedTransaction, code: str) -> None:
         """Expect a refusal that leaves the state as it was."""
@@ -131,12 +138,35 @@ class Conservation(RuleBasedStateMachine):
         self.keep(transaction)
         self.frozen ^= {name}
 
+    @rule(
+        member=st.sampled_from(list(NETWORK.genesis.members)),
+        content=st.sampled_from([b"a", b"b"]),
+        ahead=st.integers(0, 2),
+    )
+    def attest(self, member: MemberId, content: bytes, ahead: int) -> None:
+        """A member attests a document, perhaps again or out of turn; money moves by none."""
+        attested = self.attested.get(member, ())
+        revision = max(1, len(attested) + ahead)
+        transaction = NETWORK.attest(
+            content,
+            member=member,
+            revision=revision,
+            sequence=next_sequence(self.state, Actor(member, 0, 0)),
+        )
+        if revision > len(attested) + 1:
+            self.refuse(transaction, "revision_gap")
+        elif revision <= len(attested) or attested[-1:] == (content,):
+            self.refuse(transaction, "already_attested")
+        else:
+            self.keep(transaction)
+            self.attested = {**self.attested, member: (*attested, content)}
+
     @precondition(lambda self: self.history)
     @rule(blocks=st.integers(1, 3))
     def undo(self, blocks: int) -> None:
         """A reorganisation takes back the last few transactions."""
         for _ in range(min(blocks, len(self.history))):
-            delta, self.books, self.frozen, before = self.history.pop()
+            delta, self.books, self.frozen, self.attested, before = self.history.pop()
             self.state.write(delta.inverse())
             assert (self.state.entries, self.state.tree.root) == before
 
@@ -147,6 +177,21 @@ class Conservation(RuleBasedStateMachine):
             record = account_of(self.state, holder.id)
             assert record is not None
             assert (record.status is AccountStatus.FROZEN) is (name in self.frozen)
+
+    @invariant()
+    def attestations_are_those_that_were_kept(self) -> None:
+        """Each document that a member attested stands under its revision, and no other does."""
+        found = {
+            (name.member, name.revision): record.sha256
+            for key, record in self.state.entries.items()
+            if key[:1] == ATTESTATION
+            for name in [attestation_name(key)]
+        }
+        assert found == {
+            (member, number): sha256(content).digest()
+            for member, contents in self.attested.items()
+            for number, content in enumerate(contents, start=1)
+        }
 
     @invariant()
     def balances_are_those_of_the_books(self) -> None:

@@ -1,13 +1,17 @@
 """The customers: transfers to whichever node, most of them in order, some wrong in every way.
 
-The regulator is among them: it freezes an account now and then and unfreezes it again.
+The regulator is among them: it freezes an account now and then and unfreezes it again. Members attest
+reports, two of them under one name now and then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from random import Random
 
+from ledger.attestations import DocumentKind
+from ledger.attesting import AttestationName, attestation_key
 from ledger.identity import AccountStatus
 from ledger.state import account_of, next_sequence
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
@@ -21,6 +25,8 @@ VALIDITY_BLOCKS = (6, 20)
 """For how many blocks a transaction is valid: short, so that what is stuck expires in the run."""
 REMEMBERED = 50
 """Submissions that may be submitted again."""
+
+_REPORT, _SUBJECT = DocumentKind.REPORT, "liquidity"
 
 
 class Customers:
@@ -121,6 +127,30 @@ class Customers:
         )
         return (measure.raw,)
 
+    def _attest(self, machine: Machine) -> tuple[bytes, ...]:
+        """Attest a report; another officer attests another one for the same revision, perhaps."""
+        if machine.engine is None:
+            return ()
+        chain = machine.engine.chain
+        member = self._random.choice(list(self._register.genesis.members))
+        names = (AttestationName(member, _REPORT, _SUBJECT, number) for number in count(1))
+        revision = next(n.revision for n in names if chain.get(attestation_key(n)) is None)
+        sequence = next_sequence(chain, Actor(member, 0, 0))
+        return tuple(
+            self._register.attest(
+                bytes([revision % 2, at]),
+                kind=_REPORT,
+                subject=_SUBJECT,
+                revision=revision,
+                member=member,
+                sequence=sequence + at,
+                valid_from=chain.head.height,
+                valid_until=chain.head.height + self._random.randrange(*VALIDITY_BLOCKS),
+                nonce=self._random.randbytes(NONCE_BYTES),
+            ).raw
+            for at in range(self._random.choice((1, 1, 2)))
+        )
+
     # --- how they do it ----------------------------------------------------------------------
 
     def _payer(self, machine: Machine) -> tuple[str, int]:
@@ -171,5 +201,6 @@ _DEEDS: tuple[Callable[[Customers, Machine], tuple[bytes, ...]], ...] = (
     Customers._repeat,
     Customers._scribble,
     Customers._measure,
+    Customers._attest,
 )
-_WEIGHTS = (70, 4, 6, 5, 4, 3, 5, 3, 4)
+_WEIGHTS = (70, 4, 6, 5, 4, 3, 5, 3, 4, 2)

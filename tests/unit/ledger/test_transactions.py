@@ -38,6 +38,7 @@ EACH_KIND = {
     Kind.REDEEM: REDEEM,
     Kind.OPEN_ACCOUNT: OPENING,
     Kind.GOVERN: NETWORK.freeze("alice"),
+    Kind.ATTEST: NETWORK.attest(),
 }
 GENESIS, KIND, FROM, UNTIL, NONCE, ACTORS, REFERENCE, PAYLOAD, EFFECT = range(1, 10)
 
