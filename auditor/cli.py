@@ -58,12 +58,13 @@ def stream(session: Session, /, **asked: Any) -> None:
     is_flag=True,
     help="Rest on the genesis in the file itself: shows that it is consistent, not whose it is.",
 )
+@click.option("--document", type=_FILE, help="Document that the attestation must be of.")
 @home_options
 def verify(session: Session, /, **asked: Any) -> None:
     """Check an evidence bundle offline: signatures, inclusion, finality.
 
     The proof rests on a genesis hash that you trust: --genesis-hash, the document of --genesis, or
-    the profile of this home.
+    the profile of this home. With --document the bundle must be of an attestation of that very file.
 
     \b
     Example:

@@ -9,13 +9,16 @@ from typing import Any
 from consensus.account_bundle import VerifiedAccount
 from consensus.bundle import VerifiedTransaction
 from ledger.addresses import encode_account_id
+from ledger.attestations import Attest
 from ledger.errors import InvalidProof
 from ledger.genesis import Genesis
 from ledger.genesis_document import parse_genesis
 from ledger.hashing import HASH_BYTES, BlockHash
 from ledger.kinds import leg_count
 from ledger.limits import GENESIS_BYTES_MAX
+from ledger.transactions import SignedTransaction
 from wallet.console import Session
+from wallet.documents import file_hash
 from wallet.errors import InvalidRequest
 from wallet.evidence import check_bundle, genesis_of, load_bundle
 from wallet.profile import load_profile, profile_path
@@ -28,21 +31,26 @@ def verify_file(
     genesis_file: Path | None,
     genesis_hash: str | None,
     trust_bundle_genesis: bool,
+    document: Path | None = None,
 ) -> None:
-    """Check a bundle and show what it proves.
+    """Check a bundle and show what it proves; with ``document``, that it attests that file.
 
     Raises:
         InvalidProof, DecodeError, InvalidGenesis: it proves nothing.
-        InvalidRequest: ``no_trust_anchor``, ``bad_genesis_hash`` or ``anchors_differ``.
+        InvalidProof: ``no_attestation`` or ``document_differs``: it proves nothing of the document.
+        InvalidRequest: ``no_trust_anchor``, ``bad_genesis_hash``, ``anchors_differ`` or
+            ``document_unreadable``.
     """
-    document = load_bundle(file)
+    bundle = load_bundle(file)
     trusted = None if genesis_file is None else _read_genesis(genesis_file)
-    genesis = trusted or genesis_of(document)
+    genesis = trusted or genesis_of(bundle)
     if trust_bundle_genesis:
         anchor, source = genesis.header().hash, "the bundle itself, which proves no chain"
     else:
         anchor, source = trust_anchor(session.home, trusted, genesis_hash)
-    proved = check_bundle(document, genesis=genesis, anchor=anchor)
+    proved = check_bundle(bundle, genesis=genesis, anchor=anchor)
+    if document is not None:
+        _require_attested(proved, document)
     result = _document(proved, genesis, source)
     session.show(result, _lines(result))
 
@@ -88,6 +96,21 @@ def _hash(text: str) -> BlockHash:
     return BlockHash(value)
 
 
+def _require_attested(proved: VerifiedTransaction | VerifiedAccount, document: Path) -> None:
+    """Refuse a bundle that does not attest a document.
+
+    Raises:
+        InvalidProof: ``no_attestation`` or ``document_differs``.
+    """
+    effect = proved.transaction.body.effect if isinstance(proved, VerifiedTransaction) else None
+    if not isinstance(effect, Attest):
+        raise InvalidProof("no_attestation", "the bundle is not of an attestation")
+    digest = file_hash(document)
+    if digest != effect.sha256.hex():
+        detail = f"{document} has SHA-256 {digest}, and {effect.sha256.hex()} is attested"
+        raise InvalidProof("document_differs", detail, sha256=digest)
+
+
 def _document(
     proved: VerifiedTransaction | VerifiedAccount, genesis: Genesis, source: str
 ) -> dict[str, Any]:
@@ -119,7 +142,23 @@ def _transaction_fields(proved: VerifiedTransaction) -> dict[str, Any]:
         "height": proved.sealed.header.height,
         "index": proved.index,
         "block_hash": proved.sealed.hash.hex(),
+        **_attested_fields(proved.transaction),
     }
+
+
+def _attested_fields(transaction: SignedTransaction) -> dict[str, Any]:
+    """Return what a transaction attests; nothing for other kinds."""
+    effect = transaction.body.effect
+    if not isinstance(effect, Attest):
+        return {}
+    attested = {
+        "member": transaction.body.actors[0].id,
+        "kind": effect.kind.value,
+        "subject": effect.subject,
+        "revision": effect.revision,
+        "sha256": effect.sha256.hex(),
+    }
+    return {"attested": attested}
 
 
 def _account_fields(proved: VerifiedAccount) -> dict[str, Any]:
@@ -139,6 +178,8 @@ def _lines(result: Mapping[str, Any]) -> list[str]:
             f"transaction {result['txid']} ({result['kind']}) is in the chain and final",
             f"  in block {result['height']} ({result['block_hash']}), place {result['index']}",
         ]
+        if "attested" in result:
+            about.append(_attested_line(result["attested"], result["height"]))
     else:
         held = ", ".join(f"{amount} {asset}" for asset, amount in result["balances"].items())
         about = [
@@ -152,3 +193,9 @@ def _lines(result: Mapping[str, Any]) -> list[str]:
         f"  on chain {result['chain_id']}, genesis {result['genesis_hash']}",
         f"  which is trusted from {result['trust_anchor']}",
     ]
+
+
+def _attested_line(attested: Mapping[str, Any], height: int) -> str:
+    """Return who attested what."""
+    what = f"{attested['kind']} {attested['subject']!r}, revision {attested['revision']}"
+    return f"  {attested['member']} attested {attested['sha256']} for {what}, at height {height}"

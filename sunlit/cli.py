@@ -1,4 +1,4 @@
-"""The `sunlit` command: its groups, each imported when it is used."""
+"""The `sunlit` command: its groups and commands, each imported when it is used."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FAILURE_STATUS: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSource:
-    """Where a command group is, and what it is for."""
+    """Where a group of commands, or a single one, is, and what it is for."""
 
     module: str
-    """Module that holds the group."""
+    """Module that holds it."""
     attribute: str
-    """Name of the group in it."""
+    """Its name there."""
     short_help: str
     """One line for ``sunlit --help``, which imports none of them."""
 
@@ -51,6 +51,16 @@ GROUPS: Final[Mapping[str, GroupSource]] = {
         module="auditor.govern_cli",
         attribute="govern",
         short_help="Freeze and unfreeze accounts, by two officers.",
+    ),
+    "attest": GroupSource(
+        module="wallet.commands.attesting",
+        attribute="attest",
+        short_help="Stand by a document: its hash on the chain.",
+    ),
+    "attestations": GroupSource(
+        module="wallet.commands.attesting",
+        attribute="attestations",
+        short_help="Find who stands by which document.",
     ),
     "analytics": GroupSource(
         module="sunlit.analytics_cli",

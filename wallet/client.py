@@ -101,6 +101,23 @@ class NodeClient(NodeSession):
         """Return the evidence bundle of an account's state."""
         return await self._json("GET", f"/v1/accounts/{account}/proof")
 
+    # --- Attestations -------------------------------------------------------------------------
+
+    async def attestations(
+        self, query: Mapping[str, str], *, items_max: int | None = None
+    ) -> list[Json]:
+        """Return attestations by ``member, kind, subject, sha256, state``, ascending."""
+        path, asked = "/v1/attestations", dict(query)
+        if items_max is not None:
+            asked["limit"] = str(min(items_max, PAGE_ITEMS_MAX))
+        items: list[Json] = []
+        async with aclosing(self._pages(path, asked)) as pages:
+            async for item in pages:
+                items.append(item)
+                if len(items) == items_max:
+                    break
+        return items
+
     # --- Audit --------------------------------------------------------------------------------
 
     async def audit_transactions(self, query: Mapping[str, str]) -> AsyncIterator[Json]:

@@ -12,7 +12,8 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
@@ -39,16 +40,32 @@ class ErrorReportingGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with _reported_errors(ctx):
             return super().invoke(ctx)
-        except (WalletError, LedgerError) as error:
-            report_error(error.code, error.detail)
-            ctx.exit(1)
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader of stdout has gone; click ends quietly
-            report_error("os_error", f"{error.filename or 'input or output'}: {error.strerror}")
-            ctx.exit(1)
+
+
+class ErrorReportingCommand(click.Command):
+    """A command outside of any group that reports typed errors as one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _reported_errors(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _reported_errors(ctx: click.Context) -> Iterator[None]:
+    """End a command with one line and exit status 1 where a typed error or the disk ends it."""
+    try:
+        yield
+    except (WalletError, LedgerError) as error:
+        report_error(error.code, error.detail)
+        ctx.exit(1)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # the reader of stdout has gone; click ends quietly
+        report_error("os_error", f"{error.filename or 'input or output'}: {error.strerror}")
+        ctx.exit(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

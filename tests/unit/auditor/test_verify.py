@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,44 @@ def test_an_accounts_bundle_says_what_it_held(
     assert f"{OPENING_BALANCE} CNY" in verify(bundle, *anchor).stdout
     bundle["entries"][1]["value"] = "01"
     assert verify(bundle, *anchor).stderr.startswith("error[")
+
+
+def test_an_attestations_bundle_says_who_attested_what(
+    verify: Callable[..., Result], network: Network, tmp_path: Path
+) -> None:
+    """Member, hash, subject and height are told; with --document, that the file is the one."""
+    bundle = make_bundle(network, network.attest(b"card"))
+    anchor = ("--genesis-hash", network.genesis_hash.hex())
+    digest = sha256(b"card").hexdigest()
+    document = json.loads(verify(bundle, *anchor, "--json").stdout)
+    assert (document["kind"], document["height"]) == ("attest", 1)
+    assert document["attested"] == {
+        "member": "bank1",
+        "kind": "model_card",
+        "subject": "scoring 1.0",
+        "revision": 1,
+        "sha256": digest,
+    }
+    said = f"bank1 attested {digest} for model_card 'scoring 1.0', revision 1, at height 1"
+    assert said in verify(bundle, *anchor).stdout
+    file = tmp_path / "card.json"
+    file.write_bytes(b"card")
+    assert verify(bundle, *anchor, "--document", str(file)).exit_code == 0
+    file.write_bytes(b"another card")
+    differing = verify(bundle, *anchor, "--document", str(file))
+    assert (differing.exit_code, differing.stdout) == (1, "")
+    assert "error[document_differs]: " in differing.stderr
+
+
+def test_a_payment_attests_no_document(
+    verify: Callable[..., Result], bundle: Bundle, network: Network, tmp_path: Path
+) -> None:
+    """Neither does an account: a bundle of something else is not mistaken for a proof."""
+    file = tmp_path / "card.json"
+    file.write_bytes(b"card")
+    words = ("--genesis-hash", network.genesis_hash.hex(), "--document", str(file))
+    for other in (bundle, make_account_bundle(network, "alice")):
+        assert "error[no_attestation]: " in verify(other, *words).stderr
 
 
 def test_the_anchor_may_be_a_document_or_the_home(

@@ -10,14 +10,20 @@ from consensus.bundle import TransactionProof, bundle_document
 from ledger.genesis_document import format_genesis
 from ledger.merkle import inclusion_path, leaf_hash
 from ledger.state import account_key, balance_key, encode_record
+from ledger.transactions import SignedTransaction
 from tests.chains import ChainBuilder
 from tests.factories import Network
 
 
-def make_bundle(network: Network) -> dict[str, Any]:
-    """Return the bundle of a payment in block 1 of three, of which block 2 is final."""
+def make_bundle(network: Network, transaction: SignedTransaction | None = None) -> dict[str, Any]:
+    """Return the bundle of a transaction in block 1 of three, of which block 2 is final.
+
+    It is a payment unless told otherwise.
+    """
     chain = ChainBuilder(network)
     transactions = [network.transfer(network.leg("alice", "bob", n)) for n in (1, 2, 3)]
+    if transaction is not None:
+        transactions[1] = transaction
     sealed = chain.child(chain.genesis, transactions=transactions)
     finalized, child = chain.extend(sealed, 2)
     history = [leaf_hash(block.hash) for block in (chain.genesis, sealed)]

@@ -14,12 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from ledger.addresses import decode_account_id, encode_account_id
+from ledger.attesting import attestation_name
 from ledger.errors import InvalidTransaction
 from ledger.identity import AccountId, AssetCode
 from ledger.kinds import Leg, Transfer
-from ledger.state import account_of, balance_key, next_sequence
+from ledger.state import ATTESTATION, account_of, balance_key, next_sequence
 from ledger.transactions import Actor, SignedTransaction, decode_transaction
-from node.api.views import member_document
+from node.api.views import attestation_document, member_document
 from tests.factories import Network
 
 HEAD_HEIGHT = 7
@@ -74,6 +75,7 @@ class FakeNode:
                 web.post("/v1/transactions/batch", self._submit_batch),
                 web.get("/v1/transactions/{txid}", self._transaction),
                 web.get("/v1/transactions/{txid}/proof", self._proof),
+                web.get("/v1/attestations", self._attestations),
                 web.get("/v1/audit/blocks", self._stream),
                 web.get("/v1/audit/accounts/{id}/risk", self._risk),
             ]
@@ -193,6 +195,16 @@ class FakeNode:
         if status == "rejected":
             document["code"] = "insufficient_funds"
         return web.json_response(document)
+
+    async def _attestations(self, request: web.Request) -> web.Response:
+        asked = {k: v for k, v in request.query.items() if k not in ("limit", "cursor", "state")}
+        items = [
+            document
+            for key in sorted(key for key in self.state.entries if key[:1] == ATTESTATION)
+            for document in [attestation_document(attestation_name(key), self.state.entries[key])]
+            if all(document.get(name) == value for name, value in asked.items())
+        ]
+        return self._page(request, items)
 
     async def _risk(self, request: web.Request) -> web.Response:
         document = self.risks.get(request.match_info["id"])
