@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -160,17 +160,25 @@ def _create(
     from sunlit.home import choose_passphrase  # noqa: PLC0415
 
     home = session.home.resolve()
+    chosen = None
     if passphrase_file is None and environment_passphrase() is None:
-        choose_passphrase(home)
+        chosen = choose_passphrase(home)
     keys = Session(home=home, as_json=session.as_json, passphrase_file=passphrase_file)
-    return create_devnet(
-        directory,
-        home=home,
-        nodes=nodes or NODES_DEFAULT,
-        block_time_ms=block_time_ms or BLOCK_TIME_MS_DEFAULT,
-        keystore=keys.keystore(),
-        report=progress,
-    )
+    try:
+        return create_devnet(
+            directory,
+            home=home,
+            nodes=nodes or NODES_DEFAULT,
+            block_time_ms=block_time_ms or BLOCK_TIME_MS_DEFAULT,
+            keystore=keys.keystore(),
+            report=progress,
+        )
+    except BaseException:
+        if chosen is not None:
+            chosen.unlink(missing_ok=True)
+            with suppress(OSError):  # other things are in the home
+                home.rmdir()
+        raise
 
 
 def _show(session: Session, description: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,13 @@ from sunlit.devnet_document import (
 )
 from sunlit.devnet_plan import plan_network
 from sunlit.errors import DevnetError
-from sunlit.home import claim_home, generate_chain_id, resident_chain
+from sunlit.home import (
+    claim_home,
+    claimed_home,
+    generate_chain_id,
+    remove,
+    resident_chain,
+)
 from sunlit.network import init_network, make_members
 from sunlit.network_document import MembersDocument
 from sunlit.processes import ProcessIdentity, birth_of, spawn_detached, stop_processes
@@ -87,7 +93,7 @@ def create_devnet(
     report: Report,
     complete: Callable[[MembersDocument], MembersDocument] = lambda document: document,
 ) -> DevnetDocument:
-    """Make keys, genesis and configurations of a new network; nothing is started.
+    """Make keys, genesis and configurations of a new network, all or nothing; nothing is started.
 
     Keys of accounts and officers go to ``keystore``, which is that of ``home``. ``complete`` says
     what the genesis holds beside what every development network's does.
@@ -102,36 +108,48 @@ def create_devnet(
         detail = f"{directory} is no development network and not empty ({strangers[0]} is there)"
         raise DevnetError("directory_in_use", detail, directory=directory)
     chain_id = generate_chain_id()
-    former = claim_home(home, chain_id)
-    if former:
-        report(f"the keys of {former} in {home} were set aside")
-    addresses = free_addresses(2 * nodes)
-    plan = plan_network(
-        chain_id=chain_id,
-        p2p=addresses[:nodes],
-        api=addresses[nodes:],
-        block_time_ms=block_time_ms,
-    )
-    now = datetime.now(UTC)
-    members = make_members(plan, directory=directory, keystore=keystore, now=now)
-    network = init_network(complete(members), directory=directory, now=now)
-    save_profile(home, network.profile())
-    document = DevnetDocument(
-        home=str(home),
-        chain_id=chain_id,
-        block_time_ms=block_time_ms,
-        nodes=[
-            NodeRecord(name=entry.id, member=entry.id, api=entry.api_url, p2p=entry.p2p)
-            for entry in network.members
-        ],
-        accounts={
-            entry.name: encode_account_id(entry.account)
-            for entry in keystore.entries()
-            if entry.account is not None
-        },
-    )
-    save_devnet(directory, document)
+    with claimed_home(home, chain_id) as former, _emptied_on_failure(directory):
+        if former:
+            report(f"the keys of {former} in {home} were set aside")
+        addresses = free_addresses(2 * nodes)
+        plan = plan_network(
+            chain_id=chain_id,
+            p2p=addresses[:nodes],
+            api=addresses[nodes:],
+            block_time_ms=block_time_ms,
+        )
+        now = datetime.now(UTC)
+        members = make_members(plan, directory=directory, keystore=keystore, now=now)
+        network = init_network(complete(members), directory=directory, now=now)
+        save_profile(home, network.profile())
+        document = DevnetDocument(
+            home=str(home),
+            chain_id=chain_id,
+            block_time_ms=block_time_ms,
+            nodes=[
+                NodeRecord(name=entry.id, member=entry.id, api=entry.api_url, p2p=entry.p2p)
+                for entry in network.members
+            ],
+            accounts={
+                entry.name: encode_account_id(entry.account)
+                for entry in keystore.entries()
+                if entry.account is not None
+            },
+        )
+        save_devnet(directory, document)
     return document
+
+
+@contextmanager
+def _emptied_on_failure(directory: Path) -> Iterator[None]:
+    """Remove what was made in a directory that held nothing but the lock, if not all was made."""
+    try:
+        yield
+    except BaseException:
+        for path in directory.iterdir():
+            if path.name != LOCK_NAME:
+                remove(path)
+        raise
 
 
 def open_devnet(
@@ -207,7 +225,8 @@ def describe_status(directory: Path) -> dict[str, Any]:
         shown["pid"] = node.pid if is_running else None
         shown["running"] = is_running
         shown["ready"] = is_running and is_ready(node.api)
-        shown["status"] = _status(node) if shown["ready"] else None
+        # A node that is not ready, for lack of peers for instance, answers this all the same.
+        shown["status"] = _status(node) if is_running else None
     return description
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -132,14 +133,34 @@ def save_devnet(directory: Path, document: DevnetDocument) -> None:
 def lock_devnet(directory: Path) -> Iterator[None]:
     """Keep other commands from changing the network in the directory meanwhile.
 
+    Where what is done meanwhile fails and there is no network, neither the lock's file stays nor
+    a directory that was made for it.
+
     Raises:
         DevnetError: ``devnet_busy``; another command holds it.
     """
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     make_private_directory(directory)
     with (directory / LOCK_NAME).open("ab") as file:
+        _lock(file, directory)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            detail = f"another command is changing the network in {directory}"
-            raise DevnetError("devnet_busy", detail, directory=directory) from None
-        yield
+            yield
+        except BaseException:
+            if not is_devnet(directory):
+                (directory / LOCK_NAME).unlink(missing_ok=True)
+                for path in missing:
+                    with suppress(OSError):  # somebody has put something there
+                        path.rmdir()
+            raise
+
+
+def _lock(file: IO[bytes], directory: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A command that failed removes the file: a lock on what is no longer there locks nothing.
+        is_current = os.path.samestat(os.fstat(file.fileno()), (directory / LOCK_NAME).stat())
+    except (BlockingIOError, FileNotFoundError):
+        is_current = False
+    if not is_current:
+        detail = f"another command is changing the network in {directory}"
+        raise DevnetError("devnet_busy", detail, directory=directory)

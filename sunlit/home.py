@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +54,37 @@ def claim_home(home: Path, chain_id: str) -> str | None:
     return resident
 
 
+@contextmanager
+def claimed_home(home: Path, chain_id: str) -> Iterator[str | None]:
+    """Claim a home for a new network that is made meanwhile; if that fails, the home is as it was.
+
+    Gives the chain id of the network whose keys were set aside, None if there were none.
+
+    Raises:
+        HomeTaken: ``home_taken``; it holds keys that are not a development network's.
+    """
+    former = claim_home(home, chain_id)
+    try:
+        yield former
+    except BaseException:
+        for name in _NETWORK_FILES:
+            remove(home / name)
+        if former is not None:
+            _move(_former(home, former), home)
+            with suppress(OSError):  # others' keys are there
+                _former(home, former).rmdir()
+                _former(home, former).parent.rmdir()
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a directory with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def resident_chain(home: Path) -> str | None:
     """Return the id of the chain whose keys a home holds, None if it holds none.
 
@@ -88,13 +122,14 @@ def check_own_profile(home: Path, profile: Profile) -> None:
             raise HomeTaken("home_taken", detail, home=home, chain_id=resident.chain_id)
 
 
-def choose_passphrase(home: Path) -> None:
-    """Write a random passphrase, 0600, into a home that has none."""
+def choose_passphrase(home: Path) -> Path | None:
+    """Write a random passphrase, 0600, into a home that has none; return the file if it is new."""
+    file = home / "passphrase"
     try:
-        content = f"{secrets.token_hex(PASSPHRASE_BYTES)}\n".encode()
-        write_private(home / "passphrase", content, replace=False)
+        write_private(file, f"{secrets.token_hex(PASSPHRASE_BYTES)}\n".encode(), replace=False)
     except FileExistsError:
-        return
+        return None
+    return file
 
 
 def _former(home: Path, chain_id: str) -> Path:

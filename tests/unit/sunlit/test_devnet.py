@@ -179,6 +179,45 @@ def test_up_leaves_a_stranger_directory_alone(directory: Path) -> None:
     assert "thesis.txt" in result.stderr
     assert result.stderr.startswith("error[directory_in_use]: ")
 
+    assert [path.name for path in directory.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("step", ["plan_network", "init_network", "save_profile", "save_devnet"])
+def test_up_that_fails_half_way_leaves_nothing_behind(
+    directory: Path, home: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """No directory, no home: the same command works once what was wrong is right."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise DevnetError("no_free_port", "the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.delenv("SUNLIT_PASSPHRASE", raising=False)
+        broken.setattr(devnet, step, fail)
+        result = _up(directory)
+        assert result.stderr.splitlines()[-1] == "error[no_free_port]: the disk is full"
+        assert not directory.exists()
+        assert not home.exists()
+    assert _up(directory).exit_code == 0
+
+
+def test_a_home_keeps_its_network_when_another_does_not_come_to_be(
+    tmp_path: Path, directory: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys that were set aside for a network are back when it could not be made."""
+    first = json.loads(_up(directory, "--json").stdout)
+    before = {path.relative_to(home): path.read_bytes() for path in home.rglob("*.json")}
+
+    def fail(*_: object, **__: object) -> None:
+        raise DevnetError("no_free_port", "the disk is full")
+
+    monkeypatch.setattr(devnet, "save_profile", fail)
+    assert _up(tmp_path / "two").exit_code == 1
+    assert {path.relative_to(home): path.read_bytes() for path in home.rglob("*.json")} == before
+    assert load_profile(home).chain_id == first["chain_id"]
+    assert not (tmp_path / "two").exists()
+    assert not (home / "former").exists()
+
 
 def test_down_stops_exactly_its_processes(directory: Path) -> None:
     """Nodes end, a stranger that was given a node's old process id lives on."""
@@ -230,6 +269,17 @@ def test_status_tells_who_runs(directory: Path) -> None:
     assert (regulator["running"], regulator["ready"]) == (True, True)
     assert regulator["status"]["head"]["height"] == 7
     assert "down" in _dev("status", "--dir", str(directory)).stdout
+
+
+def test_status_shows_what_an_unready_node_says(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that runs and has no quorum still says where it stands."""
+    _up(directory)
+    monkeypatch.setattr(devnet, "is_ready", lambda _url: False)
+    printed = json.loads(_dev("status", "--dir", str(directory), "--json").stdout)
+    assert [(node["running"], node["ready"]) for node in printed["nodes"]] == [(True, False)] * 2
+    assert [node["status"]["head"]["height"] for node in printed["nodes"]] == [7, 7]
 
 
 def test_a_node_that_dies_is_reported_with_its_last_words(
