@@ -1,4 +1,7 @@
-"""A development network as a user has it: `sunlit dev up`, its commands, its HTTP API."""
+"""A development network as a user has it: `sunlit dev up`, its commands, its HTTP API.
+
+Tests share one where they can: the fixtures `net` and `api` of conftest.py.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,33 @@ from typing import Any
 
 import aiohttp
 
+from consensus.target import bits_to_target, target_to_bits
 from ledger.addresses import encode_account_id
-from ledger.identity import AccountId, AssetCode, MemberId
+from ledger.genesis_document import AccountDocument, KeySetDocument
+from ledger.identity import ACCOUNT_ID_BYTES, AccountId, AccountKind, AssetCode, MemberId
 from ledger.kinds import Leg, Transfer
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
-from sunlit.devnet_document import is_devnet
+from node.config import MiningConfig
+from sunlit.devnet import create_devnet
+from sunlit.devnet_document import config_path, is_devnet
+from sunlit.devnet_plan import USER_BALANCE
+from sunlit.home import choose_passphrase
+from sunlit.network_document import MembersDocument
 from wallet.building import sign_transaction
 from wallet.connection import token_source
-from wallet.keystore import Keystore
+from wallet.files import make_private_directory, write_private
+from wallet.keystore import Keystore, generate_seed
 from wallet.profile import Profile, load_profile
 
 HANG_S = 120  # a command that never ends fails the test instead of hanging it
 CNY = AssetCode("CNY")
+NODES = 3
+BLOCK_TIME_MS = 500
+EASE = 8
+"""How many times less the nodes of a shared network search than those that `dev up` makes, for
+blocks as often: three miners at rest would take a third of a core from the other tests."""
+SPARE_ACCOUNTS = 16
+"""Accounts of a shared network for tests that want their own, at each bank."""
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -52,6 +70,7 @@ class Devnet:
         self.directory = directory / "network"
         self.home = directory / "home"
         self.description: dict[str, Any] = {}
+        self._spare: dict[str, Iterator[str]] = {}
 
     def sunlit(self, *words: str) -> Ended:
         """Run a command of this home to its end."""
@@ -65,6 +84,13 @@ class Devnet:
         )
         return Ended(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
+    def done(self, *words: str) -> dict[str, Any]:
+        """Run a command with --json, expect success, return its document."""
+        ended = self.sunlit(*words, "--json")
+        assert ended.status == 0, ended.stderr + ended.stdout
+        document: dict[str, Any] = ended.document
+        return document
+
     def command(self, *words: str) -> Sequence[str]:
         """Return the command line of `sunlit`."""
         return (sys.executable, "-m", "sunlit", *words)
@@ -74,14 +100,64 @@ class Devnet:
         """The environment of a user whose home this is."""
         return os.environ | {"SUNLIT_HOME": str(self.home)}
 
+    def create(self) -> None:
+        """Write a network with spare accounts and easy work; `up` starts it."""
+        make_private_directory(self.directory)
+        choose_passphrase(self.home)
+        document = create_devnet(
+            self.directory,
+            home=self.home,
+            nodes=NODES,
+            block_time_ms=BLOCK_TIME_MS,
+            keystore=self.keystore,
+            report=lambda _: None,
+            complete=self._completed,
+        )
+        for node in document.nodes:
+            ease_mining(config_path(self.directory, node))
+
     def up(self) -> None:
         """Start what is down."""
         words: tuple[str, ...] = ("--dir", str(self.directory))
         if not is_devnet(self.directory):
-            words = (*words, "--nodes", "3", "--block-time-ms", "500")
-        ended = self.sunlit("dev", "up", *words, "--detach", "--json")
-        assert ended.status == 0, ended.stderr
-        self.description = ended.document
+            words = (*words, "--nodes", str(NODES), "--block-time-ms", str(BLOCK_TIME_MS))
+        self.description = self.done("dev", "up", *words, "--detach")
+
+    def take_account(self, member: str = "bank1") -> str:
+        """Return the name of an account of a bank with 1,000,000.00 CNY that no other test has."""
+        name = next(self._spare[member], None)
+        assert name is not None, f"{member} has no spare account left: see SPARE_ACCOUNTS"
+        return name
+
+    def _completed(self, members: MembersDocument) -> MembersDocument:
+        """Return the members document with the spare accounts, and with easy work."""
+        banks = [entry.id for entry in members.members if "regulator" not in entry.roles]
+        spare = {bank: [f"{bank}-spare-{n}" for n in range(SPARE_ACCOUNTS)] for bank in banks}
+        self._spare = {bank: iter(names) for bank, names in spare.items()}
+        accounts = [
+            self._add_account(name, MemberId(bank))
+            for bank, names in spare.items()
+            for name in names
+        ]
+        return members.model_copy(
+            update={
+                "parameters": eased(members.parameters),
+                "accounts": [*members.accounts, *accounts],
+            }
+        )
+
+    def _add_account(self, name: str, member: MemberId) -> AccountDocument:
+        account = AccountId(os.urandom(ACCOUNT_ID_BYTES))
+        entry = self.keystore.add_account(
+            name, seed=generate_seed(), member=member, account=account
+        )
+        return AccountDocument(
+            id=encode_account_id(account),
+            member=member,
+            kind=AccountKind.USER.value,
+            keys=KeySetDocument(keys=[entry.public_key.hex()]),
+            balances={CNY: str(USER_BALANCE)},
+        )
 
     def node(self, name: str) -> dict[str, Any]:
         """Return what `dev up` printed about a node."""
@@ -174,11 +250,32 @@ class Api:
         raise AssertionError(f"the stream ended before {len(missing)} were final")
 
 
+def eased(parameters: dict[str, int]) -> dict[str, int]:
+    """Return consensus parameters under which a block takes `EASE` times fewer hashes."""
+    target = bits_to_target(parameters["genesis_bits"]) * EASE
+    assert target <= bits_to_target(parameters["easiest_bits"])
+    return parameters | {"genesis_bits": target_to_bits(target)}
+
+
+def ease_mining(config: Path) -> None:
+    """Let a node search `EASE` times less than its configuration says."""
+    duty = MiningConfig().duty
+    text, said = config.read_text(), f"duty = {duty}"
+    assert said in text, f"{config} does not say {said}"
+    write_private(config, text.replace(said, f"duty = {duty / EASE}").encode(), replace=True)
+
+
 @contextmanager
-def running_devnet(directory: Path) -> Iterator[Devnet]:
-    """Hold a development network; on leaving none of its processes is left."""
+def running_devnet(directory: Path, *, is_shared: bool = False) -> Iterator[Devnet]:
+    """Hold a development network; on leaving none of its processes is left.
+
+    One that `is_shared` has spare accounts and nodes that mine little; any other is what the
+    directory holds, or else what a user gets.
+    """
     net = Devnet(directory)
     try:
+        if is_shared:
+            net.create()
         net.up()
         yield net
     finally:

@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import pytest
-
 from ledger.addresses import encode_account_id
-from tests.functional.devnet import HANG_S, Api, Devnet, running_devnet
+from tests.functional.devnet import Api, Devnet
 
 NODES = ("bank1", "bank2", "regulator")
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    """One development network for all of these tests; each freezes an account of its own."""
-    with running_devnet(tmp_path_factory.mktemp("devnet")) as net:
-        yield net
-
-
-@pytest.fixture
-async def api(net: Devnet) -> AsyncIterator[Api]:
-    """Return the nodes' HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=HANG_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield Api(net, http)
-
-
-def done(net: Devnet, *words: str) -> dict[str, Any]:
-    """Run a command with --json, expect success, return its document."""
-    ended = net.sunlit(*words, "--json")
-    assert ended.status == 0, ended.stderr
-    document: dict[str, Any] = ended.document
-    return document
 
 
 def decide(net: Devnet, measure: str, account: str, file: Path) -> dict[str, Any]:
     """Carry a measure from the maker over the checker to the final block."""
     words = ("--account", account, "--reason", "court order 7", "--case", "2026-7")
-    done(net, "govern", "propose", measure, *words, "--as", "regulator", "-o", str(file))
-    done(net, "govern", "cosign", str(file), "--as", "regulator-checker", "--yes")
-    return done(net, "govern", "submit", str(file), "--wait", "final")
+    net.done("govern", "propose", measure, *words, "--as", "regulator", "-o", str(file))
+    net.done("govern", "cosign", str(file), "--as", "regulator-checker", "--yes")
+    return net.done("govern", "submit", str(file), "--wait", "final")
 
 
 async def status_at(net: Devnet, api: Api, node: str, name: str) -> str:
@@ -59,24 +32,25 @@ async def test_a_freeze_holds_at_every_node_until_it_is_lifted(
     net: Devnet, api: Api, tmp_path: Path
 ) -> None:
     """No node takes a debit, every node a credit; unfrozen, the account pays again."""
-    sent = decide(net, "freeze", "bob", tmp_path / "freeze.json")
+    held = net.take_account("bank2")
+    sent = decide(net, "freeze", held, tmp_path / "freeze.json")
     assert set(sent) == {"txid", "status", "height"}
     assert sent["status"] == "final"
     for node in NODES:
         await api.until_final(node, {sent["txid"]}, first=1)
-        assert await status_at(net, api, node, "bob") == "frozen"
+        assert await status_at(net, api, node, held) == "frozen"
         height = await api.head_height(node)
-        debit = net.payment("bob", "alice", 100, lane=9, sequence=0, head_height=height)
+        debit = net.payment(held, "alice", 100, lane=9, sequence=0, head_height=height)
         code, answer = await api.submit(node, debit.raw)
         assert (code, answer["code"]) == (422, "account_frozen")
-    refused = net.sunlit("wallet", "send", "--from", "bob", "--to", "alice", "1", "CNY", "--json")
+    refused = net.sunlit("wallet", "send", "--from", held, "--to", "alice", "1", "CNY", "--json")
     assert (refused.status, refused.stdout) == (1, "")
     assert refused.stderr.splitlines()[-1].startswith("error[account_frozen]: ")
-    credit = ("wallet", "send", "--from", "alice", "--to", "bob", "3", "CNY", "--wait", "final")
-    assert done(net, *credit)["status"] == "final"
-    lifted = decide(net, "unfreeze", "bob", tmp_path / "unfreeze.json")
+    credit = ("wallet", "send", "--from", "alice", "--to", held, "3", "CNY", "--wait", "final")
+    assert net.done(*credit)["status"] == "final"
+    lifted = decide(net, "unfreeze", held, tmp_path / "unfreeze.json")
     await api.until_final("bank2", {lifted["txid"]}, first=1)
-    paid = done(net, "wallet", "send", "--from", "bob", "--to", "alice", "1", "CNY")
+    paid = net.done("wallet", "send", "--from", held, "--to", "alice", "1", "CNY")
     assert paid["status"] in ("included", "final")
 
 
@@ -84,10 +58,11 @@ async def test_what_waits_when_its_account_is_frozen_is_rejected(
     net: Devnet, api: Api, tmp_path: Path
 ) -> None:
     """A payment parked ahead of its lane leaves every mempool with the reason."""
+    held = net.take_account()
     height = await api.head_height("bank1")
-    parked = net.payment("carol", "alice", 100, lane=5, sequence=1, head_height=height)
+    parked = net.payment(held, "alice", 100, lane=5, sequence=1, head_height=height)
     assert (await api.submit("bank1", parked.raw))[0] == 202
-    sent = decide(net, "freeze", "carol", tmp_path / "freeze.json")
+    sent = decide(net, "freeze", held, tmp_path / "freeze.json")
     await api.until_final("bank1", {sent["txid"]}, first=1)
     _, shown = await api.get("bank1", f"/v1/transactions/{parked.txid.hex()}")
     assert (shown["status"], shown["code"]) == ("rejected", "account_frozen")
@@ -95,7 +70,8 @@ async def test_what_waits_when_its_account_is_frozen_is_rejected(
 
 async def test_the_regulator_finds_its_measures(net: Devnet, api: Api, tmp_path: Path) -> None:
     """Audit search by kind, the wallet's history, and a proof that holds offline."""
-    sent = decide(net, "freeze", "treasury", tmp_path / "freeze.json")
+    held = net.take_account()
+    sent = decide(net, "freeze", held, tmp_path / "freeze.json")
     await api.until_final("regulator", {sent["txid"]}, first=1)
     path = "/v1/audit/transactions?kind=govern&limit=1"
     _, page = await api.get("regulator", path, reader="regulator")
@@ -103,12 +79,12 @@ async def test_the_regulator_finds_its_measures(net: Devnet, api: Api, tmp_path:
     assert item["txid"] == sent["txid"]
     (measure,) = item["body"]["measures"]
     assert (measure["measure"], measure["case"]) == ("freeze", "2026-7")
-    history = net.sunlit("wallet", "history", "treasury")
+    history = net.sunlit("wallet", "history", held)
     assert "freeze: court order 7" in history.stdout
     proof = tmp_path / "proof.json"
     words = ("wallet", "proof", sent["txid"], "--as", "regulator", "-o", str(proof), "--json")
     assert net.sunlit(*words).status == 0
-    verified = done(net, "audit", "verify", str(proof))
+    verified = net.done("audit", "verify", str(proof))
     assert (verified["verified"], verified["kind"]) == (True, "govern")
 
 
@@ -116,7 +92,7 @@ def test_threat_30_one_officer_freezes_nothing(net: Devnet, tmp_path: Path) -> N
     """The maker cannot cosign, a half-signed file is not sent, and a changed one is not signed."""
     file = tmp_path / "freeze.json"
     words = ("--account", "alice", "--reason", "alert 12", "--as", "regulator", "-o", str(file))
-    done(net, "govern", "propose", "freeze", *words)
+    net.done("govern", "propose", "freeze", *words)
     for code, command in (
         ("already_signed", ("cosign", str(file), "--as", "regulator", "--yes")),
         ("not_an_officer", ("cosign", str(file), "--as", "bank1-officer", "--yes")),
