@@ -41,6 +41,9 @@ STALL_MS_MAX = 64_000
 HEADERS_AHEAD_MAX = 4_096
 """Headers held beyond the connected chain while it catches up, so that a long chain is fetched in
 windows."""
+BLOCKS_ON_THEIR_WAY_MAX = 2
+"""Announced blocks that may be missing while a node counts as caught up: each new block is, from its
+announcement until its body is here, and a node must not seem unready at each."""
 
 # Clocks
 CLOCK_STEP_MS_MAX = 2_000

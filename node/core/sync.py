@@ -42,14 +42,22 @@ class Sync:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether announced blocks are missing here."""
+        """Whether more blocks are missing here than those that may just be on their way."""
         head = self._chain.head
-        if any(node.chainwork > head.chainwork for node in self._wanted.values()):
+        is_short = len(self._wanted) > limits.BLOCKS_ON_THEIR_WAY_MAX
+        if is_short and any(node.chainwork > head.chainwork for node in self._wanted.values()):
             return True
         peers = self._peers.established()
         # When most heads are from the future it is our clock that is behind, and not theirs ahead.
         is_behind = 2 * sum(peer.is_early for peer in peers) > len(peers)
-        return is_behind or any(peer.parked and peer.headers_asked_ms is not None for peer in peers)
+        return is_behind or any(self._is_asked_for_more(peer) for peer in peers)
+
+    def _is_asked_for_more(self, peer: Peer) -> bool:
+        """Whether a peer owes the headers that lead to what it announced, and they are many."""
+        if peer.headers_asked_ms is None:
+            return False
+        highest = max((sealed.header.height for sealed in peer.parked.values()), default=0)
+        return highest - self._chain.head.height > limits.BLOCKS_ON_THEIR_WAY_MAX
 
     # --- headers -----------------------------------------------------------------------------
 

@@ -40,6 +40,32 @@ def test_headers_lead_to_bodies() -> None:
     assert bench.height == 3
 
 
+def test_blocks_on_their_way_do_not_make_a_node_unready() -> None:
+    """Caught up means that at most two announced blocks are missing; a third one is a gap."""
+    bench = Bench()
+    blocks = bench.row(bench.genesis, limits.BLOCKS_ON_THEIR_WAY_MAX + 1)
+    bench.connect("bank2")
+    for made in blocks[:-1]:
+        bench.announce("bank2", made.sealed)
+        assert not bench.engine.status().is_syncing
+    bench.announce("bank2", blocks[-1].sealed)
+    assert bench.engine.status().is_syncing
+    bench.receive("bank2", BlockMessage(block=blocks[0].block.encode()))
+    assert not bench.engine.status().is_syncing
+
+
+def test_a_head_far_ahead_makes_a_node_unready_before_its_headers_come() -> None:
+    """What leads to an unknown head is asked for; how far it is away says whether much is missing."""
+    near, far = Bench(), Bench()
+    blocks = near.row(near.genesis, limits.BLOCKS_ON_THEIR_WAY_MAX + 1)
+    near.connect("bank2", tip=blocks[-2].sealed)
+    assert not near.engine.status().is_syncing
+    far.connect("bank2", tip=blocks[-1].sealed)
+    assert far.engine.status().is_syncing
+    far.answer_headers("bank2", *blocks)
+    assert far.engine.status().is_syncing
+
+
 def test_threat_14_a_stalling_peer_is_given_up_on() -> None:
     """After two seconds the body is asked of another peer that announced the chain."""
     bench = Bench()
