@@ -37,7 +37,7 @@ from aiohttp import web
 from analytics.detecting import Detecting
 from analytics.detection import Detector
 from analytics.errors import AnalyticsError, WarehouseCorrupt
-from analytics.feed import Failed, Ready, Report, encode_report
+from analytics.feed import Detected, Failed, Ready, Report, encode_report
 from analytics.ingest import Ingest
 from analytics.limits import NICE, YOUNG_OBJECTS
 from analytics.progress import Progress
@@ -157,6 +157,8 @@ async def _run(
                 rebuild_reason=opened.rebuild_reason or "",
             )
         )
+        if progress.detected.height >= 0:
+            report(Detected(height=progress.detected.height))
         await _stages(Ingest(warehouse, progress, STDIN), Detecting(warehouse, progress, detector))
     finally:
         progress.end()

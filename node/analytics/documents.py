@@ -15,11 +15,13 @@ class AnalyticsStatusDocument(TypedDict):
     """How the embedded analytics fares."""
 
     state: Literal["live", "catching_up", "restarting"]
-    """``live`` at most 10 final blocks behind; ``restarting`` while its process is away."""
+    """``live``: the warehouse and the search for alerts are both at most 10 final blocks behind;
+    ``restarting`` while the process is away."""
     height: int | None
     """Last block in the warehouse; null before its first start."""
     detection_height: int | None
-    """Last block that was searched for alerts; null before the first."""
+    """Last block that was searched for alerts; null before the first. The search has come to every
+    final block where this is the height of ``finalized``."""
 
 
 @with_config(_DESCRIBED)

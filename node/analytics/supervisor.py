@@ -43,7 +43,7 @@ EXIT_S_MAX: Final = 3.0
 READ_BYTES: Final = 64 * 1024
 """Bytes of reports read at a time."""
 LIVE_LAG_BLOCKS_MAX: Final = 10
-"""Final blocks that a process may be behind and still be called live."""
+"""Final blocks that the warehouse and detection may be behind and still be called live."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,8 +126,9 @@ class Analytics:
         """How the process fares now."""
         if not self._is_ready:
             return State.RESTARTING
-        is_live = self.lag_blocks <= LIVE_LAG_BLOCKS_MAX
-        return State.LIVE if is_live else State.CATCHING_UP
+        reached = -1 if self._detection_height is None else self._detection_height
+        behind = max(self.lag_blocks, self._stream.view().final.height - reached)
+        return State.LIVE if behind <= LIVE_LAG_BLOCKS_MAX else State.CATCHING_UP
 
     @property
     def height(self) -> int | None:
@@ -207,6 +208,7 @@ class Analytics:
         match report:
             case Ready():
                 self._is_ready, self._height = True, report.height
+                self._detection_height = None  # it tells, unless its file is built anew
                 self._rebuild_reason = None
                 log.info("analytics_started", height=report.height)
                 if report.rebuild_reason:

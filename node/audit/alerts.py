@@ -1,4 +1,4 @@
-"""``GET /v1/audit/alerts``: what the analytics warn of, as a list or as a stream that goes on."""
+"""``GET /v1/audit/alerts``: what the analytics warn of, as a list, as a stream that goes on, or one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from analytics.alerts import ALERT_ID_HEX
 from node.analytics.asking import analytics_of
+from node.analytics.case_documents import ALERT_PATTERN
 from node.analytics.documents import AlertDocument, AlertLineDocument
 from node.analytics.supervisor import Analytics
 from node.api.documents import Page
@@ -21,8 +22,10 @@ from node.api.operations import (
     Answer,
     Call,
     Content,
+    NoQuery,
     Operation,
     json_response,
+    ok,
 )
 from node.api.problems import invalid
 from node.api.queries import (
@@ -34,6 +37,7 @@ from node.api.queries import (
     milliseconds,
 )
 from node.api.views import account_text, format_time
+from node.audit.cases import named
 from node.audit.events import LAST_EVENT_ID, NDJSON, EventChannel
 
 TypologyName = Literal[
@@ -94,6 +98,12 @@ async def list_alerts(call: Call, query: AlertsQuery) -> web.StreamResponse:
         asked["cursor"] = _cursor(query.cursor, "/query/cursor")
     page = await analytics.client.get("/alerts", asked)
     return json_response(page | {"items": [_document(item) for item in page["items"]]})
+
+
+async def show_alert(call: Call, _: NoQuery) -> web.Response:
+    """Give one alert by its id."""
+    alert_id = named(call, "alert", ALERT_PATTERN, "the id of an alert")
+    return json_response(_document(await analytics_of(call).client.get(f"/alerts/{alert_id}")))
 
 
 async def _follow(call: Call, query: AlertsQuery) -> web.StreamResponse:
@@ -159,5 +169,16 @@ OPERATIONS: Final = (
         },
         problems=(404, 503),
         is_stream=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/alerts/{alert}",
+        name="get_alert",
+        summary="One alert with its reasons",
+        tag="audit",
+        access=Access.REGULATOR,
+        handler=show_alert,
+        answers=ok(AlertDocument),
+        problems=(404, 503),
     ),
 )

@@ -10,10 +10,10 @@ from ledger.genesis import Genesis
 from ledger.hashing import BlockHash
 from ledger.identity import Asset, AssetCode
 from node.api.chain import named_page, state_page
-from node.api.documents import SupplyDocument, SupplyPage
 from node.api.operations import Access, Call, Operation, json_response, ok
 from node.api.problems import Problem, invalid, not_yet, unavailable
 from node.api.queries import SupplyQuery
+from node.api.supply_documents import SupplyDocument, SupplyPage
 from node.audit.conservation import AssetBooks, HistoryRefused, StillCounting, SupplyCount
 from node.workers.errors import WorkerExited
 

@@ -6,26 +6,19 @@ that is asked is bank1's.
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import json
-import re
 import shutil
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from types import SimpleNamespace
 from typing import Any, Final
 
 import jwt
 from aiohttp import ClientResponse, web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.streams import StreamReader
 from aiohttp.test_utils import TestClient, TestServer
 
-from analytics.client import AnalyticsClient
 from consensus.evidence import find_evidence
 from ledger.access_records import access_root
 from ledger.addresses import encode_account_id
@@ -51,208 +44,13 @@ from node.storage.view import ChainView
 from node.stream import BlockStream
 from tests.branches import Branches, Built
 from tests.factories import REGULATOR, Network, Signer
+from tests.unit.node.api.played import NOW_S, PlayedAnalytics
 
 NODE_MEMBER: Final = MemberId("bank1")
-NOW_S: Final = 1_800_000_000
-"""What the node's clock says at first, Unix seconds."""
 LIFE_S: Final = 600
 
 Json = dict[str, Any]
 Client = TestClient[web.Request, web.Application]
-
-
-SCORE: dict[str, Any] = {
-    "score": 0.2,
-    "band": "low",
-    "contributions": [
-        {"feature": "new_payees", "value": 1.0, "contribution": 0.2, "text": "all are new"}
-    ],
-    "model": "account_risk/1",
-    "height": 1,
-    "time_ms": NOW_S * 1_000,
-}
-DIGESTS: dict[str, str] = dict.fromkeys(("rows", "changes"), "00" * 32)
-CASE_ID: Final = "case-" + "ab" * 8
-ALERT_ID: Final = "ab" * 16
-_OFFICER: Final = "00" * 33
-_CASE: Final[Json] = {
-    "id": CASE_ID,
-    "title": "structuring",
-    "state": "measure_proposed",
-    "officer": _OFFICER,
-    "opened_by": _OFFICER,
-    "opened_time_ms": NOW_S * 1_000,
-    "changed_time_ms": NOW_S * 1_000,
-}
-_WHOLE_CASE: Final[Json] = _CASE | {
-    "alerts": [],
-    "accounts": [],
-    "transactions": [],
-    "notes": [{"note": 1, "time_ms": NOW_S * 1_000, "officer": _OFFICER, "text": "looked at"}],
-    "history": [
-        {"time_ms": NOW_S * 1_000, "by": None, "state": "measure_applied", "officer": _OFFICER}
-    ],
-    "proposals": [],
-    "measures": [],
-    "effects": [
-        {
-            "account": "sun1",
-            "status": "frozen",
-            "frozen_since": {"height": 1, "txid": "00" * 32, "time_ms": NOW_S * 1_000},
-            "balances": [],
-        }
-    ],
-    "height": 1,
-}
-ANALYTICS_ANSWERS: dict[str, Any] = {
-    "/cases": {"items": [_CASE | {"alerts": [], "accounts": []}], "next_cursor": None},
-    "POST /cases": _WHOLE_CASE | {"is_new": True},
-    f"/cases/{CASE_ID}": _WHOLE_CASE,
-    f"/cases/{CASE_ID}/notes": _WHOLE_CASE,
-    f"/cases/{CASE_ID}/state": _WHOLE_CASE,
-    f"/alerts/{ALERT_ID}/response": {"alert": {}, "case": CASE_ID, "proposal": {}},
-    "/accounts": {
-        "items": [
-            {
-                "account": "sun1",
-                "member": "bank1",
-                "kind": "user",
-                "status": "active",
-                "opened_height": 0,
-                "opened_ms": NOW_S * 1_000,
-                "first_height": None,
-                "last_height": None,
-                "last_ms": None,
-                "balances": [{"asset": "CNY", "amount": "5"}],
-                "alerts": 0,
-            }
-        ],
-        "next_cursor": None,
-    },
-    "/flows": {
-        "items": [
-            {
-                "debit_member": "bank1",
-                "credit_member": "bank2",
-                "debit": None,
-                "credit": None,
-                "asset": "CNY",
-                "legs": 1,
-                "amount": "5",
-            }
-        ],
-        "next_cursor": None,
-        "height": 1,
-    },
-    "/reports/typologies": {
-        "report": "typologies",
-        "since_ms": NOW_S * 1_000,
-        "until_ms": None,
-        "height": 1,
-        "rows": [],
-        "truncated": False,
-    },
-    "/warehouse/blocks": {
-        "items": [{"height": 1, "hash": "00" * 32, "transactions": 1, "legs": 1, **DIGESTS}]
-    },
-    "/alerts": {
-        "items": [
-            {
-                "id": "ab" * 16,
-                "typology": "structuring",
-                "severity": "medium",
-                "account": None,
-                "score": 0.75,
-                "reasons": [
-                    {"feature": "bunching", "value": 1.0, "contribution": 0.75, "text": "bunching"}
-                ],
-                "transactions": ["00" * 32],
-                "height": 1,
-                "time_ms": NOW_S * 1_000,
-                "model": "structuring/1",
-            }
-        ],
-        "next_cursor": None,
-    },
-    "/warehouse/state": {
-        "height": 1,
-        "hash": "00" * 32,
-        "accounts": 3,
-        **dict.fromkeys(("balances", "supply", "registers", "days"), "00" * 32),
-    },
-    "/risk/{account}": {
-        "account": "sun1",
-        "member": "bank1",
-        "kind": "user",
-        "segment": "payer",
-        "at": {"height": 1, "time_ms": NOW_S * 1_000},
-        "latest": SCORE,
-        "history": [{name: SCORE[name] for name in SCORE if name != "contributions"}],
-        "alerts": [],
-        "neighbours": [
-            {
-                "account": "sun1",
-                "asset": "CNY",
-                "paid": "5",
-                "received": "0",
-                "payments": 1,
-                "last_ms": NOW_S * 1_000,
-            }
-        ],
-        "features": {"paid_count": 1.0},
-    },
-    "/risk/market": {"latest": SCORE},
-    "/risk/members": {"items": [{"member": "bank1", **SCORE}]},
-    "/segments": {
-        "height": 1,
-        "time_ms": NOW_S * 1_000,
-        "items": [
-            {
-                "segment": "payer",
-                "description": "pays and is not paid",
-                "accounts": 1,
-                "at_risk": 0,
-                "mean_score": 0.2,
-                "medians": {"paid_count": 1.0},
-                "examples": [{"account": "sun1", "score": 0.2, "band": "low"}],
-            }
-        ],
-    },
-    "/export": b"PAR1",
-    "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
-}
-"""What a played analytics process says at each path that the node asks."""
-
-
-EXPORT_HEADERS = {"Sunlit-From": "0", "Sunlit-To": "1", "Sunlit-Rows": "2", "Sunlit-Sha256": "00"}
-
-
-class PlayedAnalytics(AnalyticsClient):
-    """An analytics process played by the test."""
-
-    def __init__(self, answers: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._answers = answers
-
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        answer = self._answers[re.sub("sun1[0-9a-z]+", "{account}", path)]
-        if isinstance(answer, Exception):
-            raise answer
-        return copy.deepcopy(answer)
-
-    async def post(self, path: str, document: object) -> Any:
-        named = f"POST {path}"
-        return await self.get(named if named in self._answers else path)
-
-    @asynccontextmanager
-    async def download(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Any]:
-        content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1024)
-        content.feed_data(await self.get(path))
-        content.feed_eof()
-        yield SimpleNamespace(headers=EXPORT_HEADERS, content_length=None, content=content)
-
-    async def post_for_bytes(self, path: str, document: object) -> bytes:
-        return json.dumps(await self.get(path)).encode()
 
 
 class ServedNode:

@@ -18,17 +18,8 @@ from node.api.app import OPERATIONS
 from node.api.operations import Access
 from node.api.problems import CHALLENGE
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.served import (
-    ALERT_ID,
-    ANALYTICS_ANSWERS,
-    CASE_ID,
-    LIFE_S,
-    NOW_S,
-    Client,
-    ServedNode,
-    bearer,
-    problem,
-)
+from tests.unit.node.api.played import ALERT_ID, ANALYTICS_ANSWERS, CASE_ID, NOW_S
+from tests.unit.node.api.served import LIFE_S, Client, ServedNode, bearer, problem
 
 Mint = Callable[[ServedNode], str]
 
@@ -144,6 +135,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "get_block": ("/v1/blocks/1", ALL),
     "list_members": ("/v1/members", ALL),
     "list_assets": ("/v1/assets", ALL),
+    "list_attestations": ("/v1/attestations", ALL),
     "get_account": ("/v1/accounts/{alice}", ALICES),
     "list_account_history": ("/v1/accounts/{alice}/history", ALICES),
     "prove_account": ("/v1/accounts/{alice}/proof", ALICES),
@@ -158,6 +150,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "get_risk": ("/v1/audit/risk", REGULATORS),
     "list_segments": ("/v1/audit/segments", REGULATORS),
     "list_alerts": ("/v1/audit/alerts", REGULATORS),
+    "get_alert": (f"/v1/audit/alerts/{ALERT_ID}", REGULATORS),
     "list_cases": ("/v1/audit/cases", REGULATORS),
     "open_case": ("/v1/audit/cases", REGULATORS),
     "get_case": (f"/v1/audit/cases/{CASE_ID}", REGULATORS),

@@ -115,6 +115,21 @@ async def test_alerts_come_newest_first_with_their_reasons(
     }
 
 
+async def test_an_alert_is_found_by_its_id(
+    node: ServedNode, client: Client, warehouse: Warehouse
+) -> None:
+    """The same document as in the list; an id of no alert is 404, and what is no id 422."""
+    add(warehouse, [alert(1), alert(2)])
+    headers = bearer(node.officer_token("regulator"))
+    (newest, _) = (await listed(client, node))["items"]
+    found = await client.get(f"{ALERTS}/{newest['id']}", headers=headers)
+    assert (found.status, await found.json()) == (200, newest)
+    missing = await client.get(f"{ALERTS}/{'0' * 32}", headers=headers)
+    assert (await problem(missing, 404))["code"] == "unknown_alert"
+    malformed = await client.get(f"{ALERTS}/{'0' * 31}x", headers=headers)
+    assert (await problem(malformed, 422))["errors"][0]["pointer"] == "/path/alert"
+
+
 async def test_pages_hold_every_alert_once(
     node: ServedNode, client: Client, warehouse: Warehouse
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analytics.errors import RequestRefused, Unavailable
+from analytics.feed import Detected, Ready
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 
 STATE = "/v1/audit/warehouse/state"
@@ -68,6 +69,27 @@ async def test_blocks_stand_beside_what_the_warehouse_says(
     assert page["next_cursor"] == "3"
     last = await (await client.get(f"{BLOCKS}?from=0&to=2", headers=headers)).json()
     assert last["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("height", "detected", "state"),
+    [(20, 20, "live"), (10, 10, "live"), (20, 9, "catching_up"), (9, 9, "catching_up")],
+)
+async def test_it_is_live_once_detection_is(
+    node: ServedNode, client: Client, height: int, detected: int, state: str
+) -> None:
+    """A warehouse that has every block is not live while their alerts are still to come."""
+    grown = node.grow(16)
+    node.finalize(grown[-1])
+    node.run_analytics({})
+    analytics = node.analytics
+    assert analytics is not None
+    analytics.take(Ready(height=height, hash=bytes(32), socket="", rebuild_reason=""))
+    expected = {"state": "catching_up", "height": height, "detection_height": None}
+    assert (await (await client.get("/v1/status")).json())["analytics"] == expected
+    analytics.take(Detected(height=detected))
+    expected |= {"state": state, "detection_height": detected}
+    assert (await (await client.get("/v1/status")).json())["analytics"] == expected
 
 
 async def test_the_status_shows_how_the_process_fares(node: ServedNode, client: Client) -> None:

@@ -16,15 +16,8 @@ from node.api.docs_page import ASSETS, CONTENT_SECURITY_POLICY
 from node.api.openapi import openapi_document
 from node.dashboard.page import dashboard_routes
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.served import (
-    ALERT_ID,
-    ANALYTICS_ANSWERS,
-    CASE_ID,
-    Client,
-    Json,
-    ServedNode,
-    bearer,
-)
+from tests.unit.node.api.played import ALERT_ID, ANALYTICS_ANSWERS, CASE_ID
+from tests.unit.node.api.served import Client, Json, ServedNode, bearer
 
 PAGES = {
     "/openapi.json",
