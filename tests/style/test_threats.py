@@ -14,7 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "threats.md"
-PACKAGES = ("ledger", "consensus", "node", "wallet", "auditor", "sunlit", "tests")
+PACKAGES = (
+    *("ledger", "consensus", "node", "wallet", "auditor", "analytics", "sunlit"),
+    *("scripts", "docker", "tests"),
+)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 ACTORS = {"outsider", "customer", "member", "miner", "node", "thief", "chance"}
