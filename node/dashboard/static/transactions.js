@@ -7,7 +7,7 @@ import { market } from "./market.js";
 import { legsTable } from "./movements.js";
 
 const PAGE = 50;
-const KINDS = ["transfer", "issue", "redeem", "open_account", "govern"];
+const KINDS = ["transfer", "issue", "redeem", "open_account", "govern", "attest"];
 
 export async function show(root, { query, signal }) {
   const account = el("input", { name: "account", value: query.get("account") ?? "", placeholder: "sun1…", spellcheck: "false", autocomplete: "off" });
@@ -81,6 +81,10 @@ export async function showOne(root, { id, signal }) {
   if (body.opened) root.append(panel("Opens", { id: "opened" }, facts([
     ["Account", accountLink(body.opened.account)], ["Member", visible(body.opened.member)], ["Kind", body.opened.kind]])));
   if (body.measures) root.append(panel("Measures", { id: "measures" }, table("Measures", MEASURE_COLUMNS, body.measures)));
+  if (body.attested) root.append(panel("Attests", { id: "attested" }, facts([
+    ["Member", visible(body.attested.member)], ["Kind", body.attested.kind.replace("_", " ")],
+    ["Subject", el("span", { id: "subject" }, said(body.attested.subject))], ["Revision", count(body.attested.revision)],
+    ["SHA-256", el("span", { class: "id whole" }, body.attested.sha256)]])));
   root.append(el("details", { class: "panel" }, el("summary", {}, "As the API gives it"),
     el("pre", { tabindex: "0" }, visible(JSON.stringify(transaction, null, 2)).replaceAll("\\u{a}", "\n"))));
 }

@@ -16,7 +16,7 @@ PATH = "/v1/attestations"
 
 
 async def listed(
-    node: ServedNode, client: Client, *, status: int = 200, **query: str
+    node: ServedNode, client: Client, query: Mapping[str, str], *, status: int = 200
 ) -> Mapping[str, Any]:
     """Return the answer to a query of an officer of bank2, who attested nothing."""
     headers = bearer(node.officer_token("bank2"))
@@ -51,10 +51,10 @@ async def test_an_attestation_is_listed_at_the_head_and_once_final(
     attestation = node.network.attest()
     node.connect(attestation)
     height = node.head.height
-    assert (await listed(node, client))["items"] == []
-    (item,) = (await listed(node, client, state="head"))["items"]
+    assert (await listed(node, client, {}))["items"] == []
+    (item,) = (await listed(node, client, {"state": "head"}))["items"]
     node.finalize(node.branches.child(node.head))
-    page = await listed(node, client)
+    page = await listed(node, client, {})
     assert page["items"] == [item]
     assert page["next_cursor"] is None
     assert (item["height"], item["txid"]) == (height, attestation.txid.hex())
@@ -84,7 +84,7 @@ async def test_attestations_are_found_by_every_condition(node: ServedNode, clien
         ({"sha256": one, "member": "bank2"}, 1),
         ({"sha256": "00" * 32}, 0),
     ):
-        page = await listed(node, client, state="head", **query)
+        page = await listed(node, client, {"state": "head", **query})
         assert len(page["items"]) == count, query
 
 
@@ -103,7 +103,7 @@ async def test_a_list_goes_on_where_it_ended(
         found: list[tuple[str, int]] = []
         page: Mapping[str, Any] = {"next_cursor": None}
         for _ in range(10):
-            page = await listed(node, client, state="head", **query)
+            page = await listed(node, client, {"state": "head", **query})
             found += [(item["member"], item["revision"]) for item in page["items"]]
             if page["next_cursor"] is None:
                 return found
@@ -124,14 +124,14 @@ async def test_a_cursor_of_another_list_is_refused_or_skips(
     """What no list gave is refused; one of a wider list only says where to go on."""
     node.connect(node.network.attest(), node.network.attest(member="bank2"))
     for cursor in ("", "zz", "00", "64" * 30, "6d62616e6b31"):
-        answer = await listed(node, client, status=422, cursor=cursor)
+        answer = await listed(node, client, {"cursor": cursor}, status=422)
         assert answer["code"] == "bad_cursor"
-    first = await listed(node, client, state="head", limit="1")
+    first = await listed(node, client, {"state": "head", "limit": "1"})
     narrow = {"state": "head", "cursor": first["next_cursor"]}
-    assert len((await listed(node, client, member="bank2", **narrow))["items"]) == 1
-    assert (await listed(node, client, member="bank1", **narrow))["items"] == []
+    assert len((await listed(node, client, {"member": "bank2", **narrow}))["items"]) == 1
+    assert (await listed(node, client, {"member": "bank1", **narrow}))["items"] == []
     capital = first["next_cursor"].upper()
-    assert (await listed(node, client, status=422, cursor=capital))["code"] == "bad_cursor"
+    assert (await listed(node, client, {"cursor": capital}, status=422))["code"] == "bad_cursor"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_conditions_have_their_forms(
     node: ServedNode, client: Client, query: dict[str, str]
 ) -> None:
     """A condition that nothing could meet is refused, with a pointer to it."""
-    answer = await listed(node, client, status=422, **query)
+    answer = await listed(node, client, query, status=422)
     assert answer["errors"][0]["pointer"] == f"/query/{next(iter(query))}"
 
 

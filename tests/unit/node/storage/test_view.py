@@ -7,9 +7,10 @@ import json
 import pytest
 
 from consensus.bundle import VerifiedTransaction, bundle_document, verify_bundle
+from ledger.attesting import attestation_name, attestation_prefix
 from ledger.genesis_document import format_genesis
 from ledger.hashing import BlockHash
-from ledger.identity import AccountId
+from ledger.identity import AccountId, MemberId
 from ledger.keys import verify
 from ledger.state import account_key, balance_key, supply_key
 from ledger.transactions import opened_account_id
@@ -112,6 +113,32 @@ def test_entries_that_appeared_after_the_final_block(
     assert [entry.txid for entry in view.account_history(account, limit=5).entries] == [
         opening.txid
     ]
+
+
+def test_attestations_are_read_in_order_from_any_of_them(
+    store: StoredChain, branches: Branches
+) -> None:
+    """Those under a prefix behind a key, ascending; the final state has those of final blocks."""
+    attest = branches.network.attest
+    first = branches.child(branches.genesis, attest(), attest(member="bank2"))
+    second = branches.child(first, attest(b"other", revision=2, sequence=1))
+    store.apply(branches.extend(branches.genesis, [first, second]))
+    store.apply([branches.finality(branches.genesis, second)])
+    view = store.view()
+
+    def found(prefix: bytes, at: At, after: bytes | None = None) -> list[tuple[str, int]]:
+        records = view.lasting_records(prefix, at, after=after)
+        return [attestation_name(key)[::3] for key, _ in records]
+
+    one, two = MemberId("bank1"), MemberId("bank2")
+    everything = attestation_prefix()
+    assert found(everything, At.HEAD) == [(one, 1), (one, 2), (two, 1)]
+    assert found(everything, At.FINAL) == [(one, 1), (two, 1)]
+    assert found(attestation_prefix(one), At.HEAD) == [(one, 1), (one, 2)]
+    key = next(key for key in first.delta.after if key[:1] == everything)
+    assert found(everything, At.HEAD, after=key) == [(one, 2), (two, 1)]
+    assert found(attestation_prefix(two), At.HEAD, after=key) == [(two, 1)]
+    assert found(attestation_prefix(one), At.HEAD, after=everything + b"z") == []
 
 
 def test_the_register(store: StoredChain, branches: Branches) -> None:
