@@ -1,6 +1,6 @@
 """The analytics process: started by the node, fed by it, ended with it.
 
-    python -m analytics.process --genesis FILE --directory DIR --memory-mib N --threads N
+    python -m analytics.process --genesis FILE --directory DIR --cases DIR --memory-mib N --threads N
                                 [--typologies FILE] [--sanctions FILE]
 
     main thread    the event loop with the HTTP server on a Unix socket
@@ -81,7 +81,7 @@ def main() -> None:
             rebuild_reason=arguments.rebuild,
         )
         genesis_hash = opened.warehouse.genesis.header().hash.hex()
-        cases = Cases.open_file(arguments.directory, genesis_hash)
+        cases = Cases.open_file(arguments.cases, genesis_hash)
         asyncio.run(_run(opened, rules, cases))
     except (AnalyticsError, LedgerError) as error:
         if isinstance(error, WarehouseCorrupt):
@@ -104,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="analytics.process")
     parser.add_argument("--genesis", type=Path, required=True)
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--memory-mib", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--typologies", type=Path, default=None)

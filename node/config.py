@@ -182,6 +182,9 @@ class AnalyticsConfig(_Section):
     dir: FilePath | None = None
     """Where its files are, which hold everything that members keep from each other; ``analytics``
     in the data directory unless told."""
+    cases_dir: FilePath | None = None
+    """Where the regulator's cases are, which are on no chain; ``cases`` beside the data directory
+    unless told, so that they outlive a wipe of the data."""
     memory_mib: Annotated[int, Field(ge=ANALYTICS_MEMORY_MIB_MIN, le=CACHE_MIB_MAX)] = 1_024
     """Memory that its database keeps to; what needs more goes to disk."""
     threads: Annotated[int, Field(ge=1, le=ANALYTICS_THREADS_MAX)] = 1
@@ -223,6 +226,11 @@ class NodeConfig(_Section):
     def analytics_dir(self) -> Path:
         """Where the analytics process keeps its files."""
         return self.analytics.dir or self.data_dir / "analytics"
+
+    @property
+    def cases_dir(self) -> Path:
+        """Where the analytics process keeps the regulator's cases."""
+        return self.analytics.cases_dir or self.data_dir.parent / "cases"
 
     @property
     def api_url(self) -> str:

@@ -171,7 +171,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[NodeBackend]:
         )
         runner = EngineRunner(engine, store, journal, shell, shell.metrics, space)
         access_log = AccessLog(
-            config.data_dir / "access", access_root(genesis.header().hash, member)
+            config.data_dir.parent / "access", access_root(genesis.header().hash, member)
         )
         backend = NodeBackend(
             genesis=genesis,
@@ -299,6 +299,7 @@ def _analytics(config: NodeConfig) -> ProcessSettings:
     return ProcessSettings(
         genesis_file=config.genesis,
         directory=config.analytics_dir,
+        cases_directory=config.cases_dir,
         memory_mib=config.analytics.memory_mib,
         threads=config.analytics.threads,
         typologies_file=config.analytics.typologies,

@@ -1,4 +1,4 @@
-"""The file of cases: SQLite, beside the warehouse and independent of it.
+"""The file of cases: SQLite, in a directory of its own, so that a wipe of the chain's data leaves it.
 
 What is told as done is on disk (``synchronous=FULL``). One connection serves all threads in turn;
 every call is one transaction.
@@ -22,6 +22,7 @@ from analytics.response.states import CHAINS_MOVES, CaseState, may_move
 
 FILE_NAME: Final = "cases.sqlite"
 FILE_MODE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
 ID_BYTES: Final = 8
 """Random bytes of a case's id. It stands in the clear on the chain, so it must tell nothing."""
 LOCK_S_MAX: Final = 5.0
@@ -72,12 +73,13 @@ class Cases:
     def open_file(
         cls, directory: Path, genesis_hash: str, *, clock_s: Callable[[], float] = time.time
     ) -> Self:
-        """Return the cases of a directory; their file is made when it is missing.
+        """Return the cases of a directory; it and their file are made when they are missing.
 
         Raises:
             CasesUnusable: ``cases_unreadable``, ``cases_other_chain`` or ``cases_other_version``;
                 nothing is set aside, because nothing brings these records back.
         """
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         path = directory / FILE_NAME
         path.touch(mode=FILE_MODE)
         connection = sqlite3.connect(

@@ -64,6 +64,8 @@ class ProcessSettings:
     """The chain's genesis document."""
     directory: Path
     """Where its files are; made when it is missing."""
+    cases_directory: Path
+    """Where the regulator's cases are; made when it is missing."""
     memory_mib: int
     """Memory that DuckDB keeps to, MiB."""
     threads: int
@@ -78,6 +80,7 @@ class ProcessSettings:
         given: dict[str, object] = {
             "--genesis": self.genesis_file,
             "--directory": self.directory,
+            "--cases": self.cases_directory,
             "--memory-mib": self.memory_mib,
             "--threads": self.threads,
         }

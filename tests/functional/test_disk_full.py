@@ -51,10 +51,13 @@ def small_disk(at: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def cluster_on_small_disk(directory: Path) -> AsyncIterator[tuple[Cluster, Path]]:
-    """Hold a cluster whose first bank keeps its data on a small disk of its own."""
+    """Hold a cluster whose first bank keeps its data and its access log on a small disk of its own."""
     async with running_cluster(directory, started=False) as cluster:
-        data = cluster.places[FULL].directory / "data"
+        home = cluster.places[FULL].directory
+        data = home / "data"
         with small_disk(data):
+            (data / "access").mkdir()
+            (home / "access").symlink_to(data / "access")
             await cluster.start(*cluster.names)
             yield cluster, data
             await cluster.stop()

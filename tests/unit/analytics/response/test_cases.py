@@ -49,12 +49,14 @@ def measure(txid: str = "tx f", *, kind: str = "freeze", case_id: str = CASE) ->
 
 def test_a_case_outlives_its_process(tmp_path: Path) -> None:
     """What was told as done is there when the file is opened again."""
-    first = Cases.open_file(tmp_path, GENESIS)
+    directory = tmp_path / "new" / "cases"
+    first = Cases.open_file(directory, GENESIS)
+    assert (directory.stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == (0o700, 1)
     opened(first)
     first.add_note(CASE, by=MAKER, text="looked at")
     before = first.show(CASE)
     first.close()
-    second = Cases.open_file(tmp_path, GENESIS)
+    second = Cases.open_file(directory, GENESIS)
     assert second.show(CASE) == before
     assert [note["text"] for note in before["notes"]] == ["looked at"]
     second.add_note(CASE, by=MAKER, text="looked at")

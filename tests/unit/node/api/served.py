@@ -83,7 +83,11 @@ class ServedNode:
     def run_analytics(self, answers: Mapping[str, Any]) -> None:
         """Let the node run analytics that give these documents, or raise them, by path."""
         settings = ProcessSettings(
-            genesis_file=Path("genesis.json"), directory=Path("analytics"), memory_mib=1, threads=1
+            genesis_file=Path("genesis.json"),
+            directory=Path("analytics"),
+            cases_directory=Path("cases"),
+            memory_mib=1,
+            threads=1,
         )
         if self.analytics is None:
             self.analytics = Analytics(settings, self.stream, self.metrics)
