@@ -17,7 +17,8 @@ from ledger.errors import DecodeError
 from ledger.hashing import HASH_BYTES, TxId
 from ledger.identity import enum_value
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of surrogate pairs, which have no UTF-8."""
 
 
 class DocumentKind(StrEnum):
@@ -98,10 +99,9 @@ def subject_text(value: codec.Value) -> str:
     Raises:
         DecodeError: ``bad_text`` or ``bad_subject``.
     """
-    subject = codec.text(value, limits.SUBJECT_BYTES_MAX, "subject")
-    if not subject or _CONTROL.search(subject):
+    if value == "" or (type(value) is str and _UNSHOWN.search(value)):
         raise DecodeError("bad_subject", "a subject is text without control characters")
-    return subject
+    return codec.text(value, limits.SUBJECT_BYTES_MAX, "subject")
 
 
 def revision_number(value: codec.Value) -> int:

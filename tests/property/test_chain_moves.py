@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus.votes import Checkpoint
+from ledger.identity import MemberId
+from ledger.state import next_sequence
+from ledger.transactions import Actor
 from node.core.effects import Effect
 from node.storage.chain_store import RocksStore
 from node.storage.key_value import Reads
@@ -58,12 +61,17 @@ class Walk:
         return self._finalize(choice) if kind == "finalize" else []
 
     def _grow(self, choice: int) -> list[Effect]:
-        """Put a block on some block above the root, and make it the head."""
+        """Put a block on some block above the root, and make it the head; every third attests."""
         usable = [b for b in self.branches.built.values() if self.root in b.ancestry()]
         # Mostly on late ones, so that branches get long.
         parent = usable[-1 - choice % min(len(usable), 6)]
         payment = self.branches.payment(parent, "alice", "bob", 1 + choice)
-        block = self.branches.child(parent, payment)
+        sequence = next_sequence(parent, Actor(MemberId("bank1"), 0, 0))
+        attestation = self.branches.network.attest(
+            bytes([sequence]), revision=sequence + 1, sequence=sequence
+        )
+        attestations = [attestation] if choice % 3 == 0 else []
+        block = self.branches.child(parent, payment, *attestations)
         effects = self.branches.extend(self.head, [block])
         self.head = block
         return effects

@@ -173,6 +173,7 @@ GOOD = ("model_card", "scoring 1.0", 1, bytes(32))
         ((GOOD[0], "a\nb", *GOOD[2:]), "bad_subject"),
         ((GOOD[0], "a\x00b", *GOOD[2:]), "bad_subject"),
         ((GOOD[0], "a\x9b31m", *GOOD[2:]), "bad_subject"),
+        ((GOOD[0], "a\udcff", *GOOD[2:]), "bad_subject"),
         ((GOOD[0], "a" * (limits.SUBJECT_BYTES_MAX + 1), *GOOD[2:]), "bad_text"),
         ((GOOD[0], b"scoring", *GOOD[2:]), "bad_text"),
         ((*GOOD[:2], 0, GOOD[3]), "bad_revision"),
