@@ -5,9 +5,10 @@ synced before the answer leaves, and many requests share one sync. A stream has 
 its first event, and one at its end. Requests without a token that holds read nothing, and leave no
 record: else anybody could fill the disk.
 
-The file only grows. At the start it is read and every hash is checked. A torn last line was never
-synced, so its answer never left, and is cut off. Damage anywhere else is told, the file is kept beside
-the new one under a name that says when, and the new chain begins with a record of that.
+The file only grows. A start checks every record after the checkpoint (``node.audit.access_file``), and
+all of them where there is none. A torn last line was never synced, so its answer never left, and is
+cut off. Damage anywhere else is told, the file is kept beside the new one under a name that says when,
+and the new chain begins with a record of that.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import errno
 import json
 import os
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,12 +36,24 @@ from ledger.access_records import (
     chained,
     follow,
 )
+from node.audit.access_file import (
+    CHECKPOINT_NAME,
+    Checkpoint,
+    find_record,
+    holds,
+    load_checkpoint,
+    parsed,
+    read_lines,
+    save_checkpoint,
+)
 from node.errors import StoreFailed
 
 FILE_NAME: Final = "access.log"
 FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+CHECKPOINT_RECORDS: Final = 10_000
+"""Records after which there is another checkpoint: a start reads no more than these."""
 TEXT_CHARACTERS_MAX: Final = 8_192
 """Characters of a path or a statement that a record keeps; more are cut off."""
 
@@ -60,8 +74,10 @@ class AccessLog:
         self._clock_s = clock_s
         self._path = directory / FILE_NAME
         self._tip = self._synced = root
-        self._ends = array("Q", [0])
-        """Where each record ends in the file, bytes; before the first 0."""
+        self._end = 0
+        """Where the last record on disk ends in the file, bytes."""
+        self._checkpointed = 0
+        """Sequence of the last checkpoint."""
         self._is_doubtful = False
         self._waiting: list[bytes] = []
         self._turn: asyncio.Future[None] | None = None
@@ -69,9 +85,12 @@ class AccessLog:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="access-log")
         try:
             directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            self._file = self._open()
             broken = self._load()
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
-            os.ftruncate(self._file, self._ends[-1])
+            if broken is not None:
+                os.close(self._file)
+                self._file = self._open()
+            os.ftruncate(self._file, self._end)
             if broken is not None:
                 self._write([self._next(broken)])
         except OSError as error:
@@ -100,20 +119,27 @@ class AccessLog:
         await asyncio.shield(turn)
 
     def read(self, first: int, count: int) -> list[AccessRecord]:
-        """Return up to so many records from a sequence on, oldest first."""
-        last = min(first + count - 1, self._synced.sequence)
+        """Return up to so many records from a sequence on, oldest first.
+
+        Raises:
+            BrokenAccessChain: the file does not hold them where they should be.
+        """
+        last, end = self._synced.sequence, self._end
         if first < 1 or last < first:
             return []
-        start, end = self._ends[first - 1], self._ends[last]
-        data = os.pread(self._file, end - start, start)
-        return [json.loads(line) for line in data.splitlines()]
+        lines = islice(read_lines(self._file, find_record(self._file, first, end), end), count)
+        return [parsed(line, first + at) for at, line in enumerate(lines)]
 
     async def aclose(self) -> None:
         """Write what waits, and close the file."""
         if self._writing is not None:
             await self._writing
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._save_checkpoint)
         self._thread.shutdown()
         os.close(self._file)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
 
     def _next(self, fields: Mapping[str, Any]) -> bytes:
         moment = datetime.fromtimestamp(self._clock_s(), UTC).isoformat(timespec="milliseconds")
@@ -153,43 +179,61 @@ class AccessLog:
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, self._ends[-1])
+            os.ftruncate(self._file, self._end)
             raise
-        for line in lines:
-            self._ends.append(self._ends[-1] + len(line))
         last = json.loads(lines[-1])
+        # The end first: who reads meanwhile never looks for a record beyond it.
+        self._end += sum(map(len, lines))
         self._synced = AccessTip(sequence=last["sequence"], hash=last["hash"])
+        if self._synced.sequence - self._checkpointed >= CHECKPOINT_RECORDS:
+            self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        """Note how far the chain is on disk; without it the next start has more to read."""
+        tip = self._synced
+        if tip.sequence == self._checkpointed:
+            return
+        with suppress(OSError):
+            made = Checkpoint(sequence=tip.sequence, hash=tip.hash, end=self._end)
+            save_checkpoint(self._path.parent, made)
+            self._checkpointed = tip.sequence
 
     def _load(self) -> AccessRecord | None:
         """Check the file; return what a new chain begins with where an older one is broken."""
-        if not self._path.exists():
-            return None
         root = self._tip
         try:
-            with self._path.open("rb") as file:
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        log.warning("access_log_torn", bytes=len(line))
-                        break
-                    self._tip = follow(_parsed(line, self._tip), self._tip)
-                    self._ends.append(self._ends[-1] + len(line))
+            self._check(load_checkpoint(self._path.parent))
         except BrokenAccessChain as error:
-            kept = self._path.with_name(f"access.broken-{int(self._clock_s())}.log")
-            self._path.replace(kept)
-            log.error("access_log_broken", detail=error.detail, kept=str(kept))  # noqa: TRY400 - the file is at fault
             held = self._tip.sequence
-            self._tip, self._ends = root, array("Q", [0])
-            return {"event": "broken", "detail": error.detail, "records": held, "file": kept.name}
+            self._tip, self._end = root, 0
+            return self._set_aside(error.detail, held)
         self._synced = self._tip
         return None
 
+    def _check(self, checkpoint: Checkpoint | None) -> None:
+        """Check the records after a checkpoint; all of them where the file does not hold it."""
+        if checkpoint is not None and holds(self._file, checkpoint):
+            self._tip, self._end = checkpoint.tip, checkpoint.end
+            self._checkpointed = checkpoint.sequence
+        self._follow(os.fstat(self._file).st_size)
+        if checkpoint is not None and self._checkpointed != checkpoint.sequence:
+            reason = f"record {checkpoint.sequence} is not where a checkpoint has it"
+            raise BrokenAccessChain("access_log_broken", reason, sequence=checkpoint.sequence)
 
-def _parsed(line: bytes, tip: AccessTip) -> AccessRecord:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        reason = f"record {tip.sequence + 1} cannot be read"
-        raise BrokenAccessChain("access_log_broken", reason, sequence=tip.sequence + 1)
-    return record
+    def _follow(self, size: int) -> None:
+        """Check the records from where the chain stands up to the file's end."""
+        for line in read_lines(self._file, self._end, size):
+            if not line.endswith(b"\n"):
+                log.warning("access_log_torn", bytes=len(line))
+                return
+            self._tip = follow(parsed(line, self._tip.sequence + 1), self._tip)
+            self._end += len(line)
+
+    def _set_aside(self, reason: str, held: int) -> AccessRecord:
+        """Keep a broken file; return the record that the new one begins with."""
+        kept = self._path.with_name(f"access.broken-{int(self._clock_s())}.log")
+        # In this order a crash between leaves a file that the next start finds broken too.
+        (self._path.parent / CHECKPOINT_NAME).unlink(missing_ok=True)
+        self._path.replace(kept)
+        log.error("access_log_broken", detail=reason, kept=str(kept))
+        return {"event": "broken", "detail": reason, "records": held, "file": kept.name}

@@ -9,8 +9,9 @@ from aiohttp import web
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from ledger.access_records import access_root
+from ledger.access_records import BrokenAccessChain, access_root
 from node.api.operations import Access, Call, Operation, json_response, ok
+from node.api.problems import Problem
 from node.api.queries import PageQuery, parse_number_cursor
 
 _DESCRIBED: Final = ConfigDict(use_attribute_docstrings=True, extra="forbid")
@@ -80,7 +81,10 @@ async def list_accesses(call: Call, query: AccessLogQuery) -> web.Response:
         count = last - first + 1
     else:
         first, count = cursor or 1, query.limit
-    items = await asyncio.to_thread(log.read, first, count)
+    try:
+        items = await asyncio.to_thread(log.read, first, count)
+    except BrokenAccessChain as error:
+        raise Problem(409, error.code, f"In the log's file {error.detail}.") from None
     following = first - 1 if is_newest else first + len(items)
     has_more = following >= 1 if is_newest else following <= tip
     document = {
@@ -101,4 +105,5 @@ OPERATION: Final = Operation(
     handler=list_accesses,
     query=AccessLogQuery,
     answers=ok(AccessLogDocument),
+    problems=(409,),
 )

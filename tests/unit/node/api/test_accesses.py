@@ -15,6 +15,15 @@ from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 PATH = "/v1/audit/access-log"
 
 
+async def test_a_damaged_log_is_told(node: ServedNode, client: Client) -> None:
+    """Where the file holds no records any more, the answer says so and is no fault of the node."""
+    headers = bearer(node.officer_token("regulator"))
+    assert (await client.get(PATH, headers=headers)).status == 200
+    node.access_log._path.write_bytes(b"x" * node.access_log._end)
+    refused = await problem(await client.get(f"{PATH}?order=oldest", headers=headers), 409)
+    assert refused["code"] == "access_log_broken"
+
+
 async def pages(node: ServedNode, client: Client, order: str) -> list[dict[str, Any]]:
     """Return all records by pages of two."""
     headers = bearer(node.officer_token("regulator"))

@@ -6,10 +6,13 @@ import asyncio
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ledger.access_records import AccessTip, BrokenAccessChain, verify_chain
+from ledger.access_records import AccessTip, BrokenAccessChain, follow, verify_chain
+from node.audit import access_file, access_log
+from node.audit.access_file import CHECKPOINT_NAME
 from node.audit.access_log import FILE_NAME, AccessLog
 from node.errors import StoreFailed
 
@@ -21,12 +24,16 @@ def opened(directory: Path) -> AccessLog:
     return AccessLog(directory, ROOT, clock_s=lambda: 1_800_000_000.0)
 
 
-async def filled(directory: Path, count: int) -> None:
-    """Leave a log with that many records."""
+async def filled(directory: Path, count: int, *, has_checkpoint: bool = False) -> bytes:
+    """Leave a log with that many records, as after a kill unless it has a checkpoint; return it."""
     log = opened(directory)
-    for number in range(count):
-        await log.append({"event": "answered", "target": f"/{number}"})
+    await asyncio.gather(
+        *(log.append({"event": "answered", "target": f"/{number}"}) for number in range(count))
+    )
     await log.aclose()
+    if not has_checkpoint:
+        (directory / CHECKPOINT_NAME).unlink()
+    return (directory / FILE_NAME).read_bytes()
 
 
 async def test_records_outlive_a_start_and_follow_each_other(tmp_path: Path) -> None:
@@ -79,6 +86,94 @@ async def test_a_broken_chain_is_told_and_kept(tmp_path: Path, fault: str) -> No
     again = opened(tmp_path)
     assert again.tip.sequence == 2
     await again.aclose()
+
+
+def changed_at_the_start(whole: bytes) -> bytes:
+    """Return a log whose second record says something else."""
+    return whole.replace(b'"/1"', b'"/9"', 1)
+
+
+async def test_a_start_reads_what_follows_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a stop nothing is read again, after a kill the records since the last checkpoint."""
+    monkeypatch.setattr(access_log, "CHECKPOINT_RECORDS", 40)
+    await filled(tmp_path, 30, has_checkpoint=True)
+    followed: list[int] = []
+
+    def counting(record: dict[str, Any], tip: AccessTip) -> AccessTip:
+        followed.append(record["sequence"])
+        return follow(record, tip)
+
+    monkeypatch.setattr(access_log, "follow", counting)
+    log = opened(tmp_path)
+    assert (followed, log.tip.sequence) == ([], 30)
+    for number in range(45):
+        await log.append({"event": "answered", "n": number})
+    killed = opened(tmp_path)
+    assert killed.tip == log.tip
+    assert followed == list(range(71, 76))
+    assert verify_chain(killed.read(1, 100), ROOT) == killed.tip
+    await killed.aclose()
+    await log.aclose()
+
+
+@pytest.mark.parametrize("fault", ["cut", "gone", "replaced", "last"])
+async def test_a_log_without_its_checkpoint_is_broken(tmp_path: Path, fault: str) -> None:
+    """A whole chain that lost records behind a checkpoint, or has others there, is told and kept."""
+    whole = await filled(tmp_path, 4, has_checkpoint=True)
+    lines = whole.splitlines(keepends=True)
+    other = await filled(tmp_path / "other", 4)
+    file = tmp_path / FILE_NAME
+    forged = {
+        "cut": b"".join(lines[:3]),
+        "gone": b"",
+        "replaced": other.replace(b"/3", b"/4"),
+        "last": whole.replace(b'"/3"', b'"/9"'),
+    }[fault]
+    file.write_bytes(forged)
+    log = opened(tmp_path)
+    (record,) = log.read(1, 9)
+    assert record["event"] == "broken"
+    assert (tmp_path / record["file"]).read_bytes() == forged
+    await log.aclose()
+
+
+async def test_what_a_start_leaves_unread_a_verifier_finds(tmp_path: Path) -> None:
+    """A record that was changed in its place before the checkpoint breaks the chain that is read."""
+    whole = await filled(tmp_path, 4, has_checkpoint=True)
+    (tmp_path / FILE_NAME).write_bytes(changed_at_the_start(whole))
+    log = opened(tmp_path)
+    assert log.tip.sequence == 4
+    with pytest.raises(BrokenAccessChain, match="record 2 was changed"):
+        verify_chain(log.read(1, 9), ROOT)
+    await log.aclose()
+
+
+async def test_records_are_found_in_a_large_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halving finds each record, the first and the last too, with lines longer than a reading."""
+    monkeypatch.setattr(access_file, "READ_BYTES", 100)
+    log = opened(tmp_path)
+    await asyncio.gather(
+        *(log.append({"event": "answered", "sql": "x" * (n * 37 % 301)}) for n in range(150))
+    )
+    for first in range(1, 151):
+        assert [one["sequence"] for one in log.read(first, 2)] == [first, first + 1][: 151 - first]
+    assert len(log.read(1, 1_000)) == 150
+    await log.aclose()
+
+
+@pytest.mark.parametrize("damage", [b"x", b"\n"])
+async def test_reading_damage_is_a_finding(tmp_path: Path, damage: bytes) -> None:
+    """Whoever reads a part of the file that holds no records is told so by its code."""
+    whole = await filled(tmp_path, 600, has_checkpoint=True)
+    log = opened(tmp_path)
+    (tmp_path / FILE_NAME).write_bytes(damage * (len(whole) - 300) + whole[-300:])
+    with pytest.raises(BrokenAccessChain):
+        log.read(300, 10)
+    await log.aclose()
 
 
 async def test_a_record_that_finds_no_room_is_not_there(
