@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,35 @@ settings.register_profile(
 )
 settings.register_profile("explore", parent=settings.get_profile("repeatable"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+MEASURED = tuple(
+    Path(__file__).parent / name
+    for name in ("unit/ledger", "unit/consensus", "property", "vectors")
+)
+"""Tests that count for coverage: those of what is measured, in their own directories.
+
+Measuring doubles the processor time of a test, and a line that only a test of something else runs
+is not held by it.
+"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let coverage look away from tests that do not count for it."""
+    if not item.config.getoption("cov_source", None) or _is_measured(item.path):
+        return (yield)
+    tracing, tracing_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracing)
+        threading.settrace(tracing_threads)
+
+
+def _is_measured(path: Path) -> bool:
+    return any(path.is_relative_to(directory) for directory in MEASURED)
 
 
 class FunctionalInOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
