@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sunlit.models_cli import COMMANDS
 from wallet.console import ErrorReportingGroup, Session, run_async, session_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -13,10 +14,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group(cls=ErrorReportingGroup)
 def analytics() -> None:
-    """Hold a regulator's warehouse to the chain.
+    """Train and use models on a table; hold a regulator's warehouse to the chain.
 
-    Example: sunlit analytics verify-warehouse
+    Example: sunlit analytics train pca --data market.csv --out components
     """
+
+
+for _command in COMMANDS:
+    analytics.add_command(_command)
 
 
 @analytics.command("verify-warehouse")

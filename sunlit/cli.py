@@ -65,7 +65,7 @@ GROUPS: Final[Mapping[str, GroupSource]] = {
     "analytics": GroupSource(
         module="sunlit.analytics_cli",
         attribute="analytics",
-        short_help="Hold a regulator's warehouse to the chain.",
+        short_help="Train and use models; hold a regulator's warehouse to the chain.",
     ),
     "network": GroupSource(
         module="sunlit.network_cli",

@@ -1,0 +1,28 @@
+"""Every limit of the models, with its unit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DATA_BYTES_MAX: Final = 4 * 1024**3
+"""Largest file of data, bytes."""
+DATA_ROWS_MAX: Final = 5_000_000
+"""Most rows of a table."""
+DATA_COLUMNS_MAX: Final = 2_000
+"""Most columns of a table."""
+ROWS_MIN: Final = 20
+"""Fewest rows that anything is learned from."""
+CLASS_ROWS_MIN: Final = 5
+"""Fewest rows of each class of a target, so that each part of a split holds some."""
+CLASSES_MAX: Final = 50
+"""Most classes of a target."""
+CATEGORIES_MAX: Final = 30
+"""Categories of a column that get a place of their own; rarer ones share one."""
+NAMED_ROWS_MAX: Final = 5
+"""Rows that an error names."""
+REASONS_MAX: Final = 12
+"""Reasons of a prediction; what remains is added up in the last one."""
+PREDICTION_ROWS: Final = 4_096
+"""Rows predicted at a time."""
+MANIFEST_BYTES_MAX: Final = 64 * 1024**2
+"""Largest ``model.json``, bytes."""

@@ -1,0 +1,218 @@
+"""Principal components of standardised columns (Jolliffe, Principal Component Analysis, 2002).
+
+    z = (x - mean) / deviation        standardised; a gap becomes the training's median first
+    coordinates = z V                 V: the directions of largest variance, (columns, components)
+    distance = z' M z                 M = V diag(1/variance) V' + (I - V V') / residual variance
+
+The distance is Hotelling's T² on the components kept, and beside them the squared prediction error
+in units of what the components left out. A row whose logarithm of it is far from the training's
+median is an outlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from analytics.models.columns import require, survey
+from analytics.models.encoding import by_column, new_encoder, owners
+from analytics.models.folder import load_estimator, save_estimator
+from analytics.models.interface import Importance, Metrics, Model, Part, Prediction, Request
+from analytics.models.limits import PREDICTION_ROWS
+from analytics.models.reasons import plain_value, reasons_of
+from analytics.models.splitting import split_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from analytics.models.interface import Progress
+    from analytics.models.tabular import Table
+
+VARIANCE_KEPT: Final = 0.95
+"""Share of the variance that the components kept hold at least."""
+COMPONENTS_MIN: Final = 2
+"""Components kept at least, where there are as many columns: a scatter plot needs two."""
+OUTLIER_DEVIATIONS: Final = 5.0
+"""Robust deviations of a row's log distance from the median that make it an outlier."""
+_NORMAL_MAD: Final = 1.4826
+"""Median absolute deviation of a normal distribution to its standard deviation."""
+_FILES: Final = ("encoder.skops", "components.skops")
+_TINY: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distance:
+    """What a training says of ordinary distances, in logarithms."""
+
+    residual: float
+    """Mean variance of a direction that was left out; 0 when none was."""
+    median: float
+    """Median of the training's log distances."""
+    deviation: float
+    """Their robust standard deviation."""
+
+
+class PCA(Model):
+    """Principal components, kept to `VARIANCE_KEPT` of the variance."""
+
+    NAME: ClassVar[str] = "pca"
+    VERSION: ClassVar[int] = 1
+    PARTS: ClassVar[frozenset[Part]] = frozenset()
+
+    def __init__(self, encoder: Any, components: Any, distance: _Distance) -> None:
+        self._encoder, self._components, self._distance = encoder, components, distance
+
+    @classmethod
+    def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
+        """Return the components of a table; `metrics` are of rows held out of a first fit."""
+        surveyed = survey(table, named=request.features, takes_categories=False)
+        split = split_rows(table, request, None)
+        known = require(table, surveyed.features)
+        progress("measuring on held-out rows")
+        judged = cls._learn(known.take(split.train), surveyed.features)
+        metrics = judged.evaluate(known.take(split.test))
+        progress("learning from all rows")
+        model = cls._learn(known, surveyed.features)
+        components = len(model.document()["explained_variance"])
+        model.seed, model.split, model.excluded = request.seed, split.document(), surveyed.excluded
+        model.metrics = {**metrics, "components": float(components)}
+        return model
+
+    @classmethod
+    def _learn(cls, known: Table, features: Any) -> Self:
+        import numpy as np  # noqa: PLC0415
+        from sklearn.decomposition import PCA as Components  # noqa: N811, PLC0415
+
+        encoder = new_encoder(features)
+        values = encoder.fit_transform(known.frame)
+        whole = Components(svd_solver="full").fit(values)
+        held = np.cumsum(whole.explained_variance_ratio_)
+        kept = int(np.searchsorted(held, VARIANCE_KEPT)) + 1
+        kept = min(max(kept, COMPONENTS_MIN), values.shape[1], len(values))
+        components = Components(n_components=kept, svd_solver="full").fit(values)
+        left_out = values.shape[1] - kept
+        residual = float(components.noise_variance_) if left_out else 0.0
+        model = cls(encoder, components, _Distance(residual=residual, median=0.0, deviation=1.0))
+        model.features = features
+        logs = np.log(np.maximum(model._parts(values).sum(axis=1), _TINY))
+        median = float(np.median(logs))
+        deviation = max(float(np.median(np.abs(logs - median))) * _NORMAL_MAD, _TINY)
+        model._distance = _Distance(residual=residual, median=median, deviation=deviation)
+        return model
+
+    def _parts(self, values: np.ndarray) -> np.ndarray:
+        """Return what each encoded column adds to each row's distance, shape (rows, encoded)."""
+        import numpy as np  # noqa: PLC0415
+
+        centred = values - self._components.mean_
+        directions = self._components.components_
+        coordinates = centred @ directions.T
+        variance = np.maximum(self._components.explained_variance_, _TINY)
+        weighted = (coordinates / variance) @ directions
+        if self._distance.residual > _TINY:
+            weighted += (centred - coordinates @ directions) / self._distance.residual
+        return np.asarray(centred * weighted)
+
+    def predict(self, table: Table) -> Iterator[Prediction]:
+        """Yield whether each row is an outlier; the score is its coordinates.
+
+        The reasons add up to the distance that decides.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        known = require(table, self.features)
+        names = [column.name for column in self.features]
+        owner = owners(self._encoder, self.features)
+        for first in range(0, len(known), PREDICTION_ROWS):
+            rows = known.take(np.arange(first, min(first + PREDICTION_ROWS, len(known))))
+            values = self._encoder.transform(rows.frame)
+            coordinates = self._components.transform(values)
+            parts = by_column(self._parts(values), owner, len(names))
+            is_outlier = self._is_outlier(parts.sum(axis=1))
+            for place, row in enumerate(rows.frame.itertuples(index=False, name=None)):
+                yield Prediction(
+                    row=first + place + 1,
+                    prediction="outlier" if is_outlier[place] else "ordinary",
+                    score=[round(float(value), 12) for value in coordinates[place]],
+                    reasons=reasons_of(
+                        names, row, parts[place], baseline=None, unit="of its distance"
+                    ),
+                )
+
+    def _is_outlier(self, distances: np.ndarray) -> np.ndarray:
+        import numpy as np  # noqa: PLC0415
+
+        logs = np.log(np.maximum(distances, _TINY))
+        limit = self._distance.median + OUTLIER_DEVIATIONS * self._distance.deviation
+        return np.asarray(logs > limit)
+
+    def evaluate(self, table: Table) -> Metrics:
+        """Return the share of variance explained, the reconstruction error and of outliers."""
+        import numpy as np  # noqa: PLC0415
+
+        values = self._encoder.transform(require(table, self.features).frame)
+        again = self._components.inverse_transform(self._components.transform(values))
+        error = float(np.mean((values - again) ** 2))
+        spread = float(np.mean((values - self._components.mean_) ** 2))
+        outliers = self._is_outlier(self._parts(values).sum(axis=1))
+        return {
+            "explained_variance": 1.0 - error / spread if spread > 0 else 1.0,
+            "reconstruction_error": error,
+            "outlier_share": float(outliers.mean()),
+        }
+
+    def explain(self) -> tuple[Importance, ...]:
+        """Return the columns by their share of the variance that the components hold."""
+        import numpy as np  # noqa: PLC0415
+
+        weights = self._components.explained_variance_
+        shares = (self._components.components_**2 * weights[:, np.newaxis]).sum(axis=0)
+        shares = by_column(
+            shares[np.newaxis] / shares.sum(),
+            owners(self._encoder, self.features),
+            len(self.features),
+        )[0]
+        ranked = np.argsort(-shares, kind="stable")
+        return tuple(
+            Importance(feature=self.features[place].name, importance=float(shares[place]))
+            for place in ranked
+        )
+
+    def document(self) -> Mapping[str, Any]:
+        """Return the components: variances, shares and loadings."""
+        encoded = [str(name) for name in self._encoder.get_feature_names_out()]
+        owner = owners(self._encoder, self.features)
+        names = [
+            self.features[place].name + (" (missing)" if "missingindicator" in name else "")
+            for name, place in zip(encoded, owner, strict=True)
+        ]
+        return {
+            "explained_variance_ratio": _plain(self._components.explained_variance_ratio_),
+            "explained_variance": _plain(self._components.explained_variance_),
+            "loadings": [
+                dict(zip(names, _plain(row), strict=True)) for row in self._components.components_
+            ],
+        }
+
+    def save(self, folder: Path) -> Mapping[str, Any]:
+        """Write the encoder and the components; the rest is numbers."""
+        save_estimator(self._encoder, folder / _FILES[0])
+        save_estimator(self._components, folder / _FILES[1])
+        distance = self._distance
+        return {
+            "residual": distance.residual,
+            "median": distance.median,
+            "deviation": distance.deviation,
+        }
+
+    @classmethod
+    def load(cls, folder: Path, state: Mapping[str, Any]) -> Self:
+        """Return the model that `save` wrote."""
+        encoder, components = (load_estimator(folder / name) for name in _FILES)
+        return cls(encoder, components, _Distance(**state))
+
+
+def _plain(values: Any) -> list[Any]:
+    return [plain_value(value) for value in values]

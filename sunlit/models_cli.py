@@ -1,0 +1,200 @@
+"""``sunlit analytics train`` and what follows: models on a CSV or Parquet file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wallet.console import Session, home_options, printable, progress, table
+
+if TYPE_CHECKING:
+    from analytics.models.interface import Model, Request
+
+_DATA = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path)
+
+
+def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--data", type=_DATA, required=True, metavar="FILE", help="CSV or Parquet file."
+    )(command)
+
+
+@click.command("train")
+@click.argument("model")
+@_data_option
+@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Folder for the model.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of all chance.")
+@click.option("--target", metavar="COLUMN", help="What to predict.")
+@click.option("--positive", metavar="VALUE", help="Which of two classes is the event.")
+@click.option("--time", metavar="COLUMN", help="Orders the rows: the latest judge the model.")
+@click.option("--text", metavar="COLUMN", help="Free text to learn from.")
+@click.option("--horizon", type=click.IntRange(1, 10_000), metavar="N", help="Steps to forecast.")
+@click.option(
+    "--features", metavar="A,B,…", help="Columns to learn from; else all that say something."
+)
+@home_options
+def train(session: Session, /, model: str, data: Path, out: Path, **options: Any) -> None:
+    """Learn a model from a table and judge it on rows that it has not seen.
+
+    `sunlit analytics models` lists the models and what each needs. The same seed and table give
+    the same model. DIR gets the model, its card and its plots; a model that is there is replaced.
+
+    Example: sunlit analytics train kmeans --data customers.csv --out groups
+    """
+    from analytics.models.catalog import model_class  # noqa: PLC0415
+    from analytics.models.folder import save_model  # noqa: PLC0415
+    from analytics.models.tabular import read_table  # noqa: PLC0415
+
+    kind = model_class(model)
+    request = _request(kind, options)
+    progress(f"reading {data}")
+    rows = read_table(data)
+    trained = kind.fit(rows, request, progress)
+    for column in trained.excluded:
+        progress(f"warning: {column.name!r} is left out: {column.reason}")
+    manifest = save_model(trained, request, rows.source, out)
+    result = {
+        "model": model,
+        "rows": len(rows),
+        "features": [column.name for column in trained.features],
+        "excluded": [column.name for column in trained.excluded],
+        "metrics": manifest["metrics"],
+    }
+    progress(f"the model and its card are in {out}")
+    session.show(result, _measures(result))
+
+
+@click.command("evaluate")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@_data_option
+@home_options
+def evaluate(session: Session, folder: Path, data: Path) -> None:
+    """Measure a model on a table that it has not learned from.
+
+    Example: sunlit analytics evaluate credit --data later.csv --json
+    """
+    from analytics.models.folder import load_manifest, load_model  # noqa: PLC0415
+    from analytics.models.tabular import read_table  # noqa: PLC0415
+
+    learned_from = load_manifest(folder)["data"]["sha256"]
+    model, rows = load_model(folder), read_table(data)
+    if rows.source.sha256 == learned_from:
+        progress("warning: the model learned from this very file; these measures flatter it")
+    result = {"model": model.NAME, "rows": len(rows), "metrics": dict(model.evaluate(rows))}
+    session.show(result, _measures(result))
+
+
+@click.command("predict")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@_data_option
+@home_options
+def predict(session: Session, folder: Path, data: Path) -> None:
+    """Print a line of JSON for every row of a table: prediction, score and reasons.
+
+    Example: sunlit analytics predict credit --data applications.csv
+    """
+    from analytics.models.folder import load_model  # noqa: PLC0415
+    from analytics.models.tabular import read_table  # noqa: PLC0415
+
+    del session  # a line of JSON a row is the only format
+    for prediction in load_model(folder).predict(read_table(data)):
+        click.echo(json.dumps(dataclasses.asdict(prediction), ensure_ascii=False))
+
+
+@click.command("explain")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@home_options
+def explain(session: Session, folder: Path) -> None:
+    """Tell what a model leans on, what it learned from and how well it does.
+
+    Example: sunlit analytics explain credit
+    """
+    from analytics.models.folder import CARD, card_hash, load_manifest, model_id  # noqa: PLC0415
+
+    manifest = load_manifest(folder)
+    result = {
+        "model": manifest["model"],
+        "id": model_id(folder),
+        "card_hash": card_hash(folder),
+        "metrics": manifest["metrics"],
+        "importances": manifest["importances"],
+        "document": manifest["document"],
+    }
+    session.show(result, (folder / CARD).read_text("utf-8").splitlines())
+
+
+@click.command("forecast")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@click.option("--steps", type=click.IntRange(1, 10_000), metavar="N", help="Else the horizon.")
+@home_options
+def forecast(session: Session, folder: Path, steps: int | None) -> None:
+    """Print a line of JSON for every step after the last row that a model learned from.
+
+    Example: sunlit analytics forecast passengers --steps 12
+    """
+    from analytics.models.errors import DataRefused  # noqa: PLC0415
+    from analytics.models.folder import load_model  # noqa: PLC0415
+    from analytics.models.interface import Forecaster  # noqa: PLC0415
+
+    del session  # a line of JSON a step is the only format
+    model = load_model(folder)
+    if not isinstance(model, Forecaster):
+        raise DataRefused("no_forecast", f"{model.NAME} is no model of a series in time")
+    for step in model.forecast(steps):
+        click.echo(json.dumps(dataclasses.asdict(step)))
+
+
+@click.command("models")
+@home_options
+def models(session: Session) -> None:
+    """List the models and what the training of each needs.
+
+    Example: sunlit analytics models
+    """
+    from analytics.models.catalog import CATALOG  # noqa: PLC0415
+
+    items = [
+        {
+            "model": name,
+            "purpose": entry.purpose,
+            "options": list(entry.options),
+            "extra": entry.extra,
+        }
+        for name, entry in CATALOG.items()
+    ]
+    rows = [
+        (name, " ".join(entry.options), entry.extra or "", entry.purpose)
+        for name, entry in CATALOG.items()
+    ]
+    session.show({"items": items}, table(("model", "needs", "extra", "purpose"), rows))
+
+
+COMMANDS: Final = (train, evaluate, predict, explain, forecast, models)
+
+
+def _request(kind: type[Model], options: Mapping[str, Any]) -> Request:
+    """Return the request of a training once every part that the model needs is named."""
+    from analytics.models.interface import Request  # noqa: PLC0415
+
+    for part in sorted(kind.PARTS):
+        if options[part] is None:
+            raise click.UsageError(f"{kind.NAME} needs --{part}")
+    named = options["features"]
+    features = None if named is None else tuple(filter(None, map(str.strip, named.split(","))))
+    return Request(**{**options, "features": features})
+
+
+def _measures(result: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{result['model']} on {result['rows']} rows"
+    yield from table(
+        ("measure", "value"),
+        [(name, f"{value:.6g}") for name, value in result["metrics"].items()],
+    )
+    if result.get("excluded"):
+        yield printable(f"left out: {', '.join(result['excluded'])}")
