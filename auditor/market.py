@@ -102,18 +102,21 @@ async def show_alerts(
 async def follow_alerts(client: NodeClient, query: Mapping[str, str]) -> AsyncGenerator[Json, None]:
     """Yield alerts as they come, each once, resuming by itself.
 
+    Once it was connected it waits for the node as long as that takes.
+
     Raises:
         ApiError: the node refused.
-        NodeUnreachable: `ATTEMPTS_MAX` attempts in a row brought no alert.
+        NodeUnreachable: `ATTEMPTS_MAX` attempts in a row, the first ones, found no node.
     """
     headers = {"Accept": "text/event-stream"}
-    failures = 0
+    failures, is_known = 0, False
     while True:
         parser = EventParser()
         error: ApiError | NodeUnreachable | None = None
         try:
             asked = {**query, "follow": "true"}
             async with client.stream(ALERTS, asked, headers=headers) as chunks:
+                is_known = True
                 async for chunk in chunks:
                     for event in parser.feed(chunk):
                         headers["Last-Event-ID"], failures = event.id, 0
@@ -123,7 +126,7 @@ async def follow_alerts(client: NodeClient, query: Mapping[str, str]) -> AsyncGe
                 raise
             error = found
         failures += 1
-        if error is not None and failures >= ATTEMPTS_MAX:
+        if error is not None and failures >= ATTEMPTS_MAX and not is_known:
             raise error
         await asyncio.sleep(pause_before_retry_s(min(failures, ATTEMPTS_MAX), error))
 

@@ -33,6 +33,8 @@ STREAM_SILENCE_S: Final = 45.0
 ATTEMPTS_MAX: Final = 5
 PAUSE_S: Final = 0.2
 """Pause after the first failed attempt, seconds; it doubles after each."""
+PAUSE_DOUBLINGS_MAX: Final = 16
+"""How often the pause doubles at most, so that it stays a number however long a node is away."""
 PAUSE_S_MAX: Final = 10.0
 """Longest pause that the client makes, even when ``Retry-After`` asks for more, seconds."""
 
@@ -273,7 +275,7 @@ def pause_before_retry_s(attempt: int, error: ApiError | NodeUnreachable | None 
     asked = error.fields.get("retry_after_s") if error is not None else None
     if isinstance(asked, int):
         return float(min(asked, PAUSE_S_MAX))
-    longest = min(PAUSE_S * float(1 << (attempt - 1)), PAUSE_S_MAX)
+    longest = min(PAUSE_S * float(1 << min(attempt - 1, PAUSE_DOUBLINGS_MAX)), PAUSE_S_MAX)
     return longest * (0.5 + secrets.randbelow(1_000) / 2_000)
 
 

@@ -66,11 +66,13 @@ async def stream_blocks(
 ) -> AsyncGenerator[StreamEvent, None]:
     """Yield final blocks from a height on (or from where the node begins), resuming by itself.
 
-    Without ``follow`` it ends behind the last final block; with it, never.
+    Without ``follow`` it ends behind the last final block; with it, never: once it has an event, it
+    waits for a node that is away as long as that takes.
 
     Raises:
         ApiError: the node refused, or what it sent has a gap.
-        NodeUnreachable: `ATTEMPTS_MAX` attempts in a row brought no event.
+        NodeUnreachable: `ATTEMPTS_MAX` attempts in a row brought no event; with ``follow``, the
+            first ones.
     """
     query = {"follow": str(follow).lower()}
     if first is not None:
@@ -88,7 +90,8 @@ async def stream_blocks(
             failures += 1  # a stream that closes at once must not be reopened in a tight loop
         except (ApiError, NodeUnreachable) as error:
             failures += 1
-            if not _is_passing(error, cursor) or failures >= ATTEMPTS_MAX:
+            is_patient = (follow and cursor is not None) or failures < ATTEMPTS_MAX
+            if not _is_passing(error, cursor) or not is_patient:
                 raise
             await asyncio.sleep(pause_before_retry_s(failures, error))
         else:

@@ -8,6 +8,7 @@ from tests.unit.wallet.fake_node import FakeNode, block_event
 from wallet import streaming
 from wallet.client import NodeClient
 from wallet.errors import ApiError, NodeUnreachable
+from wallet.session import ATTEMPTS_MAX, PAUSE_S_MAX, pause_before_retry_s
 from wallet.streaming import StreamEvent, stream_blocks
 
 
@@ -72,6 +73,23 @@ async def test_a_node_that_is_away_ends_the_stream(node: FakeNode) -> None:
     await node.server.close()
     with pytest.raises(NodeUnreachable):
         await read(node, follow=True)
+
+
+async def test_a_follower_waits_for_a_node_that_is_away(node: FakeNode) -> None:
+    """A regulator's node starts over in longer than a few attempts; who follows it is still there."""
+    node.streams = [block_event(1), block_event(2)]
+    async with NodeClient(node.url) as client:
+        stream = stream_blocks(client, first=0, follow=True)
+        assert (await anext(stream)).cursor == "1:h1"
+        for _ in range(3 * ATTEMPTS_MAX):
+            node.refuse("GET", 503, "not_ready")
+        assert (await anext(stream)).cursor == "2:h2"
+        await stream.aclose()
+
+
+def test_pauses_stay_numbers_however_long_a_node_is_away() -> None:
+    """Attempts go on for days; what they are raised to does not."""
+    assert 0 < pause_before_retry_s(100_000) <= PAUSE_S_MAX
 
 
 @pytest.mark.parametrize("after", [block_event(3), block_event(2, parent="hx"), block_event(1)])
