@@ -89,7 +89,7 @@ REPORTS: Final[Mapping[str, Report]] = {
             LEFT JOIN sums AS s ON s.account = a.account
             LEFT JOIN held AS h ON h.account = s.account AND h.asset = s.asset
             GROUP BY m.member, m.name, s.asset
-            HAVING s.asset IS NOT NULL OR count(s.account) = 0
+            QUALIFY s.asset IS NOT NULL OR count(s.asset) OVER (PARTITION BY m.member) = 0
             ORDER BY m.member, s.asset
         """,  # noqa: S608 - our own text
     ),

@@ -244,6 +244,20 @@ async def test_the_report_of_members_balances(
     }
 
 
+async def test_an_account_that_held_nothing_gives_its_member_no_row_without_asset(
+    node: ServedNode, client: Client, warehouse: Warehouse
+) -> None:
+    """A member has a row an asset; only one whose accounts never held anything has one without."""
+    with warehouse.reading() as cursor:
+        query = (
+            "SELECT account FROM accounts WHERE account NOT IN (SELECT account FROM balances_daily)"
+        )
+        assert cursor.execute(query).fetchall()
+    rows = (await got(client, node, "reports/members"))["rows"]
+    holding = {row["member"] for row in rows if row["asset"] is not None}
+    assert holding.isdisjoint(row["member"] for row in rows if row["asset"] is None)
+
+
 async def test_the_reports_of_typologies_and_concentration(
     node: ServedNode, client: Client, warehouse: Warehouse
 ) -> None:
