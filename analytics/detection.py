@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from analytics.activity import Market, Moves
+from analytics.activity import Market
 from analytics.alerts import Alert, Severity, alert_id
+from analytics.anomaly.accounts import Anomalies
+from analytics.anomaly.drift import Drift
 from analytics.movements import BlockFacts
-from analytics.typologies.finding import Finding, Typology
+from analytics.typologies.finding import Finding
 from analytics.typologies.parameters import RuleParameters, TypologyParameters
 from analytics.typologies.registry import typologies
 from analytics.typologies.sanctions import SanctionsList
@@ -35,8 +37,17 @@ class _Warned:
     severity: Severity
 
 
+class _Source(Protocol):
+    """What finds something."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+
+
 class Detector:
-    """The market's activities and all rules over them.
+    """The market's activities, all rules over them, and what looks for what no rule names.
 
     ``decimals`` are each asset's decimal places. Blocks come in order from genesis on, each once.
     """
@@ -47,34 +58,65 @@ class Detector:
         self._rules = tuple(typologies(parameters, listed))
         # Habits are told from what came before a window, so payments are kept longer than it.
         self.market = Market(2 * parameters.window_ms_max, decimals)
-        self._warned: dict[tuple[str, str], _Warned] = {}
+        self._parameters = parameters
+        self._anomalies = Anomalies(parameters.anomaly) if parameters.anomaly.enabled else None
+        self._drift = Drift(parameters.drift) if parameters.drift.enabled else None
+        self._warned: dict[tuple[str | None, str], _Warned] = {}
 
     def detect(self, facts: BlockFacts) -> tuple[Alert, ...]:
-        """Take a block in and return its alerts, account by account in the order of the block."""
-        alerts = []
-        for moves in self.market.observe(facts):
-            for typology, parameters in self._rules:
-                alert = self._examine(typology, parameters, moves, facts)
-                if alert is not None:
-                    alerts.append(alert)
-        return tuple(alerts)
+        """Take a block in and return its alerts.
 
-    def _examine(
-        self, typology: Typology, parameters: RuleParameters, moves: Moves, facts: BlockFacts
+        Those of the rules come first, account by account in the order of the block; then anomalies,
+        and drift, which is about no account.
+        """
+        moved = self.market.observe(facts)
+        alerts = [
+            self._judge(typology, parameters, moves.activity.account, finding, facts)
+            for moves in moved
+            for typology, parameters in self._rules
+            if (finding := typology.examine(moves, self.market, facts.time_ms)) is not None
+        ]
+        if self._anomalies is not None:
+            explained = {alert.account for alert in alerts if alert is not None}
+            findings = self._anomalies.examine(moved, explained, facts.time_ms)
+            parameters = self._parameters.anomaly
+            alerts += [
+                self._judge(self._anomalies, parameters, account, finding, facts)
+                for account, finding in findings.items()
+            ]
+        if self._drift is not None:
+            finding = self._drift.examine(moved, self.market, facts.time_ms)
+            if finding is not None:
+                alerts.append(
+                    self._judge(self._drift, self._parameters.drift, None, finding, facts)
+                )
+        return tuple(alert for alert in alerts if alert is not None)
+
+    def _judge(
+        self,
+        source: _Source,
+        parameters: RuleParameters,
+        account: str | None,
+        finding: Finding,
+        facts: BlockFacts,
     ) -> Alert | None:
-        finding = typology.examine(moves, self.market, facts.time_ms)
-        if finding is None or finding.score < parameters.alert_at:
+        """Return the alert that a finding makes, unless it is weak, explained or told."""
+        if finding.score < parameters.alert_at:
             return None
-        account, severity = moves.activity.account, severity_of(finding.score)
+        severity = severity_of(finding.score)
         if self._is_explained(account, finding, parameters, facts.time_ms):
             return None
-        if self._is_told(typology.name, account, severity, parameters, facts.time_ms):
+        if self._is_told(source.name, account, severity, parameters, facts.time_ms):
             return None
-        self._warned[account, typology.name] = _Warned(time_ms=facts.time_ms, severity=severity)
-        return _alert(typology, account, finding, severity, facts)
+        self._warned[account, source.name] = _Warned(time_ms=facts.time_ms, severity=severity)
+        return _alert(source, account, finding, severity, facts)
 
     def _is_explained(
-        self, account: str, finding: Finding, parameters: RuleParameters, time_ms: int
+        self,
+        account: str | None,
+        finding: Finding,
+        parameters: RuleParameters,
+        time_ms: int,
     ) -> bool:
         """Tell whether the account was warned of what explains a finding better.
 
@@ -88,7 +130,7 @@ class Detector:
     def _is_told(
         self,
         name: str,
-        account: str,
+        account: str | None,
         severity: Severity,
         parameters: RuleParameters,
         time_ms: int,
@@ -97,7 +139,7 @@ class Detector:
         warned = self._warned.get((account, name))
         return (
             warned is not None
-            and warned.time_ms >= time_ms - parameters.window_ms
+            and warned.time_ms >= time_ms - parameters.quiet_ms
             and _rank(severity) <= _rank(warned.severity)
         )
 
@@ -112,12 +154,12 @@ def _rank(severity: Severity) -> int:
 
 
 def _alert(
-    typology: Typology, account: str, finding: Finding, severity: Severity, facts: BlockFacts
+    source: _Source, account: str | None, finding: Finding, severity: Severity, facts: BlockFacts
 ) -> Alert:
     first = finding.transactions[0] if finding.transactions else None
     return Alert(
-        id=alert_id(typology.name, account, facts.height, first),
-        typology=typology.name,
+        id=alert_id(source.name, account, facts.height, first),
+        typology=source.name,
         severity=severity,
         account=account,
         score=finding.score,
@@ -125,5 +167,5 @@ def _alert(
         transactions=finding.transactions,
         height=facts.height,
         time_ms=facts.time_ms,
-        model=f"{typology.name}/{typology.version}",
+        model=f"{source.name}/{source.version}",
     )

@@ -48,6 +48,11 @@ class RuleParameters(BaseModel):
         """The window in milliseconds."""
         return int(self.window_hours * HOUR_MS)
 
+    @property
+    def quiet_ms(self) -> int:
+        """How long the same is not warned of again unless it grew, milliseconds."""
+        return self.window_ms
+
 
 class StructuringParameters(RuleParameters):
     """Payments kept just under a reporting threshold."""
@@ -158,6 +163,59 @@ class SanctionedParameters(RuleParameters):
     """How alike a name in a payment text must be, 0 to 100 (normalised edit distance)."""
 
 
+class AnomalyParameters(RuleParameters):
+    """An account that behaves as neither it nor its like ever did, in a way that no rule names."""
+
+    window_hours: Hours = 24
+    """Length of the windows that are compared, from midnight UTC on where it is a day."""
+    quiet_hours: Hours = 7 * 24
+    """An account is warned of once in this time."""
+    past_windows: Count = 31
+    """Least age of an account, windows: what comes once a month came once."""
+    active_windows_min: Count = 8
+    """Fewest windows in which it moved."""
+    payments_min: Count = 4
+    """Fewest payments of a window: one is no behaviour."""
+    sample_min: Annotated[int, Field(ge=100, le=20_000)] = 1_000
+    """Fewest windows of accounts to learn from."""
+    false_alarms: Annotated[float, Field(gt=0, le=0.01)] = 0.0002
+    """Share of windows of accounts that may reach a score of 0.5 by chance."""
+    distance_min: Annotated[float, Field(gt=0)] = 40
+    """Least squared distance from what is usual that a score of 0.5 stands for."""
+    yields_to: tuple[str, ...] = (
+        "structuring", "fan_in", "fan_out", "round_trip", "pass_through", "dormant", "velocity",
+        "round_amounts", "sanctioned",
+    )  # fmt: skip
+
+    @property
+    def quiet_ms(self) -> int:
+        """How long an account is not warned of again unless it is more unusual, milliseconds."""
+        return int(self.quiet_hours * HOUR_MS)
+
+
+class DriftParameters(RuleParameters):
+    """A market that is no longer as it was."""
+
+    window_hours: Hours = 2
+    """Length of the spans of a week that are compared with those of earlier weeks."""
+    quiet_hours: Hours = 7 * 24
+    """The market is warned of once in this time."""
+    alert_at: Share = 0.55
+    """Size of a change: 1 is a doubling or halving, or a quarter more of all payments; 0.58 is
+    half as much again."""
+    weeks_min: Count = 2
+    """Weeks that a span must have been seen in before."""
+    payments_min: Count = 15
+    """Fewest payments of a span; one with fewer tells nothing."""
+    chance: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """ADWIN's delta: how sure it must be that a change is none of chance."""
+
+    @property
+    def quiet_ms(self) -> int:
+        """How long the market is not warned of again unless more severely, milliseconds."""
+        return int(self.quiet_hours * HOUR_MS)
+
+
 class TypologyParameters(BaseModel):
     """The whole file: a table a rule."""
 
@@ -172,6 +230,8 @@ class TypologyParameters(BaseModel):
     velocity: VelocityParameters = VelocityParameters()
     round_amounts: RoundAmountsParameters = RoundAmountsParameters()
     sanctioned: SanctionedParameters = SanctionedParameters()
+    anomaly: AnomalyParameters = AnomalyParameters()
+    drift: DriftParameters = DriftParameters()
 
     @property
     def window_ms_max(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from scripts.markets.judge import Verdict, verdict_of
 from scripts.markets.labels import LabelsDocument, load_labels
-from scripts.markets.patterns import PATTERNS
+from scripts.markets.plan import TYPOLOGIES
 from sunlit.devnet_document import load_devnet
 from sunlit.devnet_plan import REGULATOR, REGULATOR_OFFICERS
 from wallet.client import NodeClient
@@ -33,8 +33,8 @@ class Told(NamedTuple):
 
     typology: str
     """Pattern that it tells of."""
-    account: str
-    """Account that it is about, ``sun1…``."""
+    account: str | None
+    """Account that it is about, ``sun1…``; None where it is about the market."""
     transactions: tuple[str, ...]
     """Txids that it rests on."""
 
@@ -93,7 +93,7 @@ async def _until_detected(client: NodeClient, height: int, report: Report) -> No
 
 
 def _is_judged(alert: dict[str, Any], height: int) -> bool:
-    return alert["height"] <= height and alert["typology"] in PATTERNS
+    return alert["height"] <= height and alert["typology"] in TYPOLOGIES
 
 
 def _told(alert: dict[str, Any]) -> Told:

@@ -24,8 +24,8 @@ class PatternDocument(_Document):
     """Its number in the market, from 0."""
     typology: str
     """What it is."""
-    account: str
-    """Account that a warning should be about, ``sun1…``."""
+    account: str | None
+    """Account that a warning should be about, ``sun1…``; null where it is the market."""
     accomplices: list[str]
     """The other accounts in it."""
     transactions: list[str]

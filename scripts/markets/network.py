@@ -240,7 +240,7 @@ def _labels(
             PatternDocument(
                 number=label.number,
                 typology=label.typology,
-                account=holders[label.account].address,
+                account=None if label.account is None else holders[label.account].address,
                 accomplices=[holders[name].address for name in label.accomplices],
                 transactions=planted[label.number],
             )

@@ -72,7 +72,7 @@ def plant(
 
     ``rate`` is how many of each typology there are, as a share of the people; at least one each.
     """
-    each = max(1, round(rate * len(of_role(cast, "person"))))
+    each = patterns_each(cast, rate)
     planter = Planter(cast, days, random, centres=each * len(PATTERNS))
     payments: list[Planned] = []
     labels: list[Label] = []
@@ -85,6 +85,11 @@ def plant(
             payments.extend(planned)
             labels.append(Label(number, typology, account, accomplices))
     return payments, labels, planter
+
+
+def patterns_each(cast: dict[str, Party], rate: float) -> int:
+    """Return how many patterns of each typology a market has."""
+    return max(1, round(rate * len(of_role(cast, "person"))))
 
 
 def _structuring(planter: Planter, number: int) -> tuple[str, tuple[str, ...], list[Planned]]:

@@ -36,8 +36,8 @@ class Label(NamedTuple):
     """Its number in the market."""
     typology: str
     """What it is."""
-    account: str
-    """Name of the party that a warning should be about."""
+    account: str | None
+    """Name of the party that a warning should be about; None where it is the market."""
     accomplices: tuple[str, ...]
     """The other parties in it."""
 

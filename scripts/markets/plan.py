@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from scripts.markets import patterns, shifts, unnamed
 from scripts.markets.cast import Party, make_cast
 from scripts.markets.life import Life
-from scripts.markets.patterns import LISTED_NAMES, QUIET_DAYS, plant
+from scripts.markets.patterns import LISTED_NAMES, QUIET_DAYS, patterns_each, plant
 from scripts.markets.payments import Label, Planned
 
 RATE: Final = 0.01
 """How many patterns of each typology, as a share of the people."""
+TYPOLOGIES: Final = frozenset({*patterns.PATTERNS, unnamed.TYPOLOGY, shifts.TYPOLOGY})
+"""All that is planted."""
 DAYS_MIN: Final = QUIET_DAYS + 2
 """Shortest market, days: patterns come after the quiet ones."""
 CUSHION: Final = 2_000_00
@@ -55,7 +58,15 @@ def plan_market(*, days: int, accounts: int, seed: int, rate: float = RATE) -> M
         for payment in Life(cast, days, random).payments()
         if not _wakes_a_sleeper(payment, planter.sleepers)
     ]
-    payments = sorted(everyday + planted)
+    # Drawn apart, so that what a seed gave without them stays as it was.
+    random = Random(f"{seed} beyond rules")
+    taken = {name for label in labels for name in (label.account, *label.accomplices) if name}
+    count = patterns_each(cast, rate)
+    odd, odd_labels = unnamed.plant_anomalies(cast, days, count, random, taken, len(labels))
+    labels += odd_labels
+    everyday, shift_labels = shifts.shift(cast, days, everyday, random, len(labels))
+    labels += shift_labels
+    payments = sorted(everyday + planted + odd)
     return MarketPlan(
         seed=seed,
         days=days,

@@ -15,7 +15,11 @@ from analytics.detecting import Detecting
 from analytics.detection import Detector
 from analytics.feed import Detected, Report
 from analytics.progress import Progress
-from analytics.typologies.parameters import SanctionedParameters, TypologyParameters
+from analytics.typologies.parameters import (
+    AnomalyParameters,
+    SanctionedParameters,
+    TypologyParameters,
+)
 from analytics.typologies.sanctions import SanctionsList
 from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.schema import DETECTION
@@ -31,7 +35,7 @@ HANG_S = 60
 def history() -> History:
     """Return blocks over some days."""
     history = History(seed=4)
-    history.grow(30, step_ms=DAY_MS // 4)
+    history.grow(40, step_ms=DAY_MS // 4)
     return history
 
 
@@ -45,9 +49,21 @@ def warehouse(tmp_path: Path, history: History) -> Iterator[Warehouse]:
 
 
 def detector(history: History) -> Detector:
-    """Return a detector that warns of whoever deals with one of the accounts."""
+    """Return a detector that warns of whoever deals with one of the accounts, and of small anomalies."""
     listed = encode_account_id(next(iter(history.network.genesis.accounts)))
-    parameters = TypologyParameters(sanctioned=SanctionedParameters(window_hours=1))
+    parameters = TypologyParameters(
+        sanctioned=SanctionedParameters(window_hours=1),
+        anomaly=AnomalyParameters(
+            window_hours=6,
+            past_windows=1,
+            active_windows_min=1,
+            payments_min=1,
+            sample_min=100,
+            distance_min=1,
+            alert_at=0.3,
+            yields_to=(),
+        ),
+    )
     decimals = {str(code): asset.decimals for code, asset in history.network.genesis.assets.items()}
     return Detector(parameters, SanctionsList([], {listed}), decimals)
 
@@ -89,6 +105,7 @@ def test_alerts_are_those_that_the_chain_gives(warehouse: Warehouse, history: Hi
     said.sort(key=lambda alert: (alert.height, alert.id))
     rows = alerts(warehouse)
     assert [row[0] for row in rows] == [alert.id for alert in said] != []
+    assert {alert.typology for alert in said} >= {"sanctioned", "anomaly"}
     for row, alert in zip(rows, said, strict=True):
         assert row[1:5] == (alert.typology, alert.severity.value, alert.account, alert.score)
         assert [reason["text"] for reason in json.loads(row[5])] == [r.text for r in alert.reasons]
