@@ -34,7 +34,10 @@ REGULATOR = "regulator"
 HANG_MS = 1_000 * HANG_S
 HOSTILE = "<img src=x onerror=alert(1)> \u202egnp.exe p\u0430ypal"
 STRUCTURED = ("9800.00", "9700.00", "9850.00", "9650.00")
-PANELS = ("Overview", "Alerts", "Transactions", "Accounts", "Flows", "Members", "Query")
+PANELS = (
+    "Overview", "Alerts", "Cases", "Transactions", "Accounts", "Flows", "Members", "Segments",
+    "Reports", "Query",
+)  # fmt: skip
 BRIEF_S = 60
 """Life of a token that ends during a test, seconds of the page's own clock."""
 
@@ -224,6 +227,55 @@ def test_flows_lead_from_members_to_their_accounts(net: Devnet, window: Window) 
     expect(row).to_contain_text(money(flow["amount"]))
     row.get_by_role("link").click()
     expect(page.locator("#account-flows tbody tr")).to_contain_text(money(flow["amount"]))
+
+
+def test_an_alert_becomes_a_case_with_a_note_and_a_draft(net: Devnet, window: Window) -> None:
+    """Opened, noted, drafted and moved on the page; the node has it so, and the draft is a file."""
+    page = window.page
+    alert = ask(net, "/v1/audit/alerts")["items"][0]
+    page.locator(f'#alerts-live a[href$="{alert["id"]}"]').click()
+    page.locator("#alert-case").get_by_role("button", name="Open a case").click()
+    expect(page.locator("#case")).to_contain_text("open")
+    page.get_by_role("textbox", name="Note").fill(HOSTILE)
+    page.locator("#case-notes").get_by_role("button", name="Add").click()
+    expect(page.locator("#case-notes .notes li")).to_contain_text("<img src=x onerror=alert(1)>")
+    page.get_by_role("button", name="Draft a freeze").click()
+    with page.expect_download() as draft:
+        page.get_by_role("button", name="Save the draft").click()
+    (entry,) = ask(net, f"/v1/audit/cases?alert={alert['id']}")["items"]
+    case = ask(net, f"/v1/audit/cases/{entry['id']}")
+    assert json.loads(Path(draft.value.path()).read_bytes()) == case["proposals"][0]["proposal"]
+    assert (case["state"], case["notes"][0]["text"]) == ("measure_proposed", HOSTILE)
+    page.get_by_role("combobox", name="Move to").select_option("dismissed")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator("#case-history tbody tr").last).to_contain_text("dismissed")
+    window.go("#/cases")
+    expect(page.locator("#cases tbody tr")).to_contain_text(case["id"])
+    window.go(f"#/alerts/{alert['id']}")
+    expect(page.locator("#alert-case a")).to_have_text(case["id"])
+
+
+def test_nodes_segments_and_reports_are_the_apis(net: Devnet, window: Window) -> None:
+    """Who seals, what groups of accounts do, and each report's rows."""
+    page = window.page
+    members = [one["member"] for one in ask(net, "/v1/audit/members")["items"]]
+    expect(page.locator("#nodes tbody td:first-child a")).to_have_text(members)
+    window.go("#/segments")
+    segments = ask(net, "/v1/audit/segments")["items"]
+    expect(page.locator("#segments tbody td:first-child")).to_have_text(
+        [one["segment"] for one in segments]
+    )
+    window.go("#/reports/members")
+    rows = ask(net, "/v1/audit/reports/members")["rows"]
+    expect(page.locator("#reports tbody tr")).to_have_count(len(rows))
+    expect(page.locator("#reports tbody tr").first).to_contain_text(money(rows[0]["balance"]))
+    for name in ("typologies", "concentration", "daily-activity"):
+        page.get_by_role("combobox", name="Report").select_option(name)
+        found = ask(net, f"/v1/audit/reports/{name}")["rows"]
+        expect(page.locator("#reports tbody tr:not(.empty)")).to_have_count(len(found))
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert Path(saved.value.path()).read_text().startswith("day,asset,transactions")
 
 
 def test_it_is_used_by_keyboard(window: Window) -> None:

@@ -59,6 +59,7 @@ export async function show(root, { id, signal }) {
 
 // A part that the node refuses says so in its own place; the others go on.
 async function part(place, signal, load) {
+  if (!place.hasChildNodes()) place.append(el("p", { class: "muted" }, "Loading…"));
   try {
     await load();
   } catch (error) {

@@ -1,6 +1,7 @@
 // Alerts as they come, and one of them with its reasons and the transactions behind it.
 
 import { get } from "./api.js";
+import { caseOf } from "./cases.js";
 import { SEVERITIES, TYPOLOGIES, alertsList, severityTag, typologyName } from "./alerts_list.js";
 import { choice, el, facts, field, heading, panel } from "./dom.js";
 import { accountLink, count, moment, score, visible } from "./format.js";
@@ -48,6 +49,7 @@ export async function show(root, { id, signal }) {
 
 async function showAlert(root, alert, signal) {
   const transactions = el("div", {}, el("p", { class: "muted" }, "Loading…"));
+  const found = el("span", { id: "alert-case" }, "…");
   root.append(
     panel(`${typologyName(alert.typology)}`, { id: "alert" },
       facts([
@@ -56,13 +58,17 @@ async function showAlert(root, alert, signal) {
         ["Account", alert.account === null ? "the whole market" : accountLink(alert.account)],
         ["Found at", `block ${count(alert.height)}, `, moment(alert.time)],
         ["Model", visible(alert.model)],
+        ["Case", found],
       ]),
       el("h3", {}, "Reasons"), reasonBars(alert.reasons, alert.score)),
     panel("Transactions behind it", { id: "alert-transactions", note: count(alert.transactions.length) }, transactions),
   );
   const asked = alert.transactions.slice(0, TRANSACTIONS_SHOWN);
-  const found = await Promise.all(asked.map((txid) => get(`v1/transactions/${encodeURIComponent(txid)}`, {}, signal)));
-  transactions.replaceChildren(legsTable(found, alert.account));
+  const [moved] = await Promise.all([
+    Promise.all(asked.map((txid) => get(`v1/transactions/${encodeURIComponent(txid)}`, {}, signal))),
+    caseOf(found, alert, signal),
+  ]);
+  transactions.replaceChildren(legsTable(moved, alert.account));
   if (asked.length < alert.transactions.length) {
     transactions.append(el("p", { class: "muted" }, `The first ${count(asked.length)} are shown.`));
   }

@@ -4,6 +4,7 @@ import { session } from "./session.js";
 
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 15_000;
+const SAVING_MS = 60_000;
 
 export class Refused extends Error {
   constructor(status, problem) {
@@ -35,9 +36,22 @@ export async function get(path, parameters = {}, signal = undefined) {
   return (await ask(path, { parameters, signal })).json();
 }
 
-export async function post(path, document, signal = undefined) {
+export async function post(path, content, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
-  return (await ask(path, { method: "POST", body: JSON.stringify(document), headers, signal })).json();
+  return (await ask(path, { method: "POST", body: JSON.stringify(content), headers, signal })).json();
+}
+
+// Save what a path gives as a file; the browser asks for it with the token, which a link could not.
+export async function save(path, name) {
+  saveBlob(name, await (await ask(path)).blob());
+}
+
+export function saveBlob(name, blob) {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  Object.assign(link, { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), SAVING_MS);
 }
 
 // Follow a stream of events until the signal, through interruptions, each event once.

@@ -33,6 +33,7 @@ export async function draw(place, summary, figure, signal) {
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", summary);
   const isNew = !painters.has(place);
+  if (isNew) place.replaceChildren();
   painters.set(place, () => {
     const { data, layout } = figure();
     return library.react(place, data, {

@@ -27,7 +27,7 @@ export async function show(root, { query, signal }) {
     field("Asset", assets), field("Period", periods))));
   const asked = { asset, since: since(hours), limit: PAGE };
   const flows = await get("v1/audit/flows", { ...asked, level: "member" }, signal);
-  const chart = el("div", { class: "chart", id: "sankey" });
+  const chart = el("div", { class: "chart", id: "sankey" }, el("p", { class: "muted" }, "Loading…"));
   root.append(panel("Between members", { id: "flows", note: `to final block ${count(flows.height)}` },
     flows.items.length > 0 ? chart : null,
     table("Flows between members, the largest first", memberColumns(asset, hours), flows.items, { empty: "No payment in this period." })));

@@ -3,6 +3,7 @@
 import { show as showAccount } from "./account.js";
 import { show as showAccounts } from "./accounts.js";
 import { show as showAlerts } from "./alerts.js";
+import { show as showCases, showOne as showCase } from "./cases.js";
 import { el } from "./dom.js";
 import { show as showFlows } from "./flows.js";
 import { count, visible } from "./format.js";
@@ -11,6 +12,8 @@ import { show as showMembers } from "./members.js";
 import { show as showOverview } from "./overview.js";
 import { show as showQuery } from "./query.js";
 import { refusal } from "./refusals.js";
+import { show as showReports } from "./reports.js";
+import { show as showSegments } from "./segments.js";
 import { session } from "./session.js";
 import { showSession, showSignIn } from "./sign_in.js";
 import { show as showTransactions, showOne as showTransaction } from "./transactions.js";
@@ -19,10 +22,13 @@ const HOME = "#/overview";
 const PANELS = [
   { name: "overview", title: "Overview", show: showOverview },
   { name: "alerts", title: "Alerts", show: showAlerts, one: showAlerts },
+  { name: "cases", title: "Cases", show: showCases, one: showCase },
   { name: "transactions", title: "Transactions", show: showTransactions, one: showTransaction },
   { name: "accounts", title: "Accounts", show: showAccounts, one: showAccount },
   { name: "flows", title: "Flows", show: showFlows },
   { name: "members", title: "Members", show: showMembers, one: showMembers },
+  { name: "segments", title: "Segments", show: showSegments },
+  { name: "reports", title: "Reports", show: showReports, one: showReports },
   { name: "query", title: "Query", show: showQuery },
 ];
 

@@ -4,7 +4,7 @@ import { Refused, follow, get } from "./api.js";
 import { amount } from "./format.js";
 import { session } from "./session.js";
 
-const BLOCKS_KEPT = 60;
+export const BLOCKS_KEPT = 60;
 const RECENT_KEPT = 12;
 const ALERTS_PAGE = 100;
 const ALERTS_KEPT = 1_000;

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { alertsList, severityTag } from "./alerts_list.js";
 import { el, heading, panel, svg, table } from "./dom.js";
 import { accountLink, clock, count, moment, said, score, short, transactionLink, visible } from "./format.js";
-import { market } from "./market.js";
+import { BLOCKS_KEPT, market } from "./market.js";
 import { refusal } from "./refusals.js";
 
 const BLOCKS_SHOWN = 12;
@@ -73,19 +73,31 @@ export async function show(root, { signal }) {
   const paid = el("div", { class: "scroll" });
   const alerts = el("div", {});
   const supply = el("div", {});
+  const nodes = el("div", {});
   const risk = el("div", {});
   root.append(heading("Overview"), state, el("div", { class: "grid" },
-    panel("Final blocks", { id: "blocks" }, bars, blocks),
+    el("div", { class: "column" },
+      panel("Final blocks", { id: "blocks" }, bars, blocks),
+      panel("Nodes", { id: "nodes", note: `by what they sealed of the last ${count(BLOCKS_KEPT)} final blocks` }, nodes)),
     el("div", { class: "column" },
       panel("Alerts", { id: "alerts-live" }, alerts),
-      panel("Risk", { id: "risk", note: "of the market and of its members" }, risk),
+      panel("Risk", { id: "risk", note: "of the market and of its members, assessed once a day" }, risk),
       panel("Supply", { id: "supply", note: "at the last final block" }, supply)),
     panel("Transactions in final blocks", { id: "payments", wide: true }, paid)));
 
+  let sealers = [];
+  const showNodes = () => keepingFocus(nodes, () => nodes.replaceChildren(
+    table("Nodes of the network", NODE_COLUMNS, sealers.map(sealedBy), { empty: "No member seals blocks." })));
+  const loadSealers = async () => {
+    const page = await get("v1/audit/members", { limit: 1000 }, signal);
+    sealers = page.items.filter((one) => one.roles.includes("sealer"));
+    showNodes();
+  };
   const showStatus = () => market.status && state.replaceChildren(figures());
   const showBlocks = () => {
     showStatus();
     bars.replaceChildren(pulse());
+    showNodes();
     blocks.replaceChildren(table("Final blocks, newest first", BLOCK_COLUMNS, market.blocks.slice(0, BLOCKS_SHOWN)));
     keepingFocus(paid, () => paid.replaceChildren(table("Transactions in final blocks, newest first", PAYMENT_COLUMNS, payments())));
   };
@@ -120,8 +132,24 @@ export async function show(root, { signal }) {
   showStatus();
   showBlocks();
   showAlerts();
-  await Promise.all([showSupply(), showRisk()]);
+  await Promise.all([showSupply(), showRisk(), loadSealers()]);
 }
+
+// What a member's node sealed of the blocks that the page holds.
+function sealedBy(member) {
+  const sealed = market.blocks.filter((block) => block.sealer === member.member);
+  return { member: member.member, last: sealed[0] ?? null, sealed: sealed.length };
+}
+
+const NODE_COLUMNS = [
+  { title: "Member", cell: (node) => [
+    el("a", { href: `#/members/${encodeURIComponent(node.member)}` }, visible(node.member)),
+    node.member === market.status?.member ? el("span", { class: "note" }, "this node") : null] },
+  { title: "Sealed", kind: "number", cell: (node) => (node.sealed === 0
+    ? el("span", { class: "tag warn" }, "none") : `${count(node.sealed)} of ${count(market.blocks.length)}`) },
+  { title: "Last block", kind: "number", cell: (node) => (node.last === null ? "–" : count(node.last.height)) },
+  { title: "At", cell: (node) => (node.last === null ? "–" : clock(node.last.time)) },
+];
 
 const SUPPLY_COLUMNS = [
   { title: "Asset", cell: (asset) => [asset.asset, " ", el("span", { class: "muted" }, said(asset.name))] },
@@ -135,6 +163,7 @@ const RISK_COLUMNS = [
     : el("a", { href: `#/members/${encodeURIComponent(one.subject)}` }, visible(one.subject))) },
   { title: "Band", cell: (one) => severityTag(one.band) },
   { title: "Score", kind: "number", cell: (one) => score(one.score) },
+  { title: "Assessed", cell: (one) => moment(one.time) },
   { title: "Most of it", kind: "text", cell: (one) => {
     const [most] = [...one.contributions].sort((a, b) => b.contribution - a.contribution);
     return most ? said(most.text) : "–";

@@ -14,7 +14,7 @@ const EXAMPLES = [
   ["Accounts by member", "SELECT member, count(*) AS accounts\nFROM accounts GROUP BY member ORDER BY accounts DESC"],
   ["Alerts by pattern", "SELECT typology, severity, count(*) AS alerts\nFROM alerts GROUP BY typology, severity ORDER BY alerts DESC"],
 ];
-const TABLES = "blocks, transactions, legs, accounts, members, assets, balances_daily, alerts, scores";
+const TABLES = "blocks, transactions, legs, accounts, members, assets, balances_daily, measures, alerts, scores";
 const CHARTS = [["bar", "bars"], ["line", "line"], ["scatter", "points"]];
 const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/;
 

@@ -7,6 +7,7 @@ class Session extends EventTarget {
   #timer = null;
   ends = null;
   subject = null;
+  key = null;
   reason = null;
 
   get token() {
@@ -28,11 +29,12 @@ class Session extends EventTarget {
   // Take a token; false where the text is none. Whether it holds, only the node can tell.
   open(text) {
     const token = text.trim().replace(/^.*#token=/s, "");
-    const claims = claimsOf(token);
-    if (claims === null) return false;
+    const claims = partOf(token, 1);
+    if (!Number.isFinite(claims?.exp)) return false;
     this.#token = token;
     this.ends = new Date(claims.exp * 1000);
     this.subject = String(claims.sub ?? "");
+    this.key = String(partOf(token, 0)?.kid ?? "");
     this.reason = null;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close("expired"), Math.max(0, this.leftMs));
@@ -49,13 +51,13 @@ class Session extends EventTarget {
   }
 }
 
-function claimsOf(token) {
+// The header (0) or the claims (1) of a token; null where the text is none.
+function partOf(token, index) {
   const parts = token.split(".");
   if (parts.length !== 3) return null;
   try {
-    const text = atob(parts[1].replaceAll("-", "+").replaceAll("_", "/"));
-    const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
-    return Number.isFinite(claims.exp) ? claims : null;
+    const text = atob(parts[index].replaceAll("-", "+").replaceAll("_", "/"));
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   } catch {
     return null;
   }
