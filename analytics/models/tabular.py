@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from analytics.models.limits import DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_
 
 if TYPE_CHECKING:
     import numpy as np
+    from duckdb import DuckDBPyConnection
     from pandas import DataFrame, Series
 
 _HASHED_BYTES: Final = 1024 * 1024
@@ -77,32 +80,12 @@ def read_table(path: Path) -> Table:
 
     Raises: DataRefused (``data_missing``, ``data_unreadable``, ``data_too_large``, ``data_empty``).
     """
-    import duckdb  # noqa: PLC0415 - imports are slow
-
     if not path.is_file():
         raise DataRefused("data_missing", f"{path}: no such file", path=str(path))
     if (size := path.stat().st_size) > DATA_BYTES_MAX:
         detail = f"{path} has {size} bytes; at most {DATA_BYTES_MAX} are read"
         raise DataRefused("data_too_large", detail, bytes=size)
-    with path.open("rb") as file:
-        is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        try:
-            relation = (
-                connection.from_parquet(str(path))
-                if is_parquet
-                else connection.read_csv(
-                    str(path), header=True, sample_size=-1, na_values=_MISSING, strict_mode=True
-                )
-            )
-            columns = relation.columns
-            if len(columns) > DATA_COLUMNS_MAX:
-                detail = f"{path} has {len(columns)} columns; at most {DATA_COLUMNS_MAX} are read"
-                raise DataRefused("data_too_large", detail, columns=len(columns))
-            frame = relation.limit(DATA_ROWS_MAX + 1).df()
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise DataRefused("data_unreadable", f"{path}: {reason}", path=str(path)) from None
+    frame = _read(path)
     if len(frame) > DATA_ROWS_MAX:
         detail = f"{path} has more than {DATA_ROWS_MAX} rows"
         raise DataRefused("data_too_large", detail, rows=len(frame))
@@ -110,6 +93,57 @@ def read_table(path: Path) -> Table:
         raise DataRefused("data_empty", f"{path} has no rows below its header", path=str(path))
     source = Source(name=path.name, sha256=_hash(path), rows=len(frame))
     return Table(_plain_types(frame), source)
+
+
+def _read(path: Path) -> DataFrame:
+    """Return the rows of a file, one more than `DATA_ROWS_MAX` at most."""
+    import duckdb  # noqa: PLC0415 - imports are slow
+
+    with path.open("rb") as file:
+        is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        try:
+            if is_parquet:
+                relation = connection.from_parquet(str(path))
+            else:
+                relation = connection.read_csv(
+                    str(path), header=True, sample_size=-1, na_values=_MISSING
+                )
+            columns = len(relation.columns)
+            if columns > DATA_COLUMNS_MAX:
+                detail = f"{path} has {columns} columns; at most {DATA_COLUMNS_MAX} are read"
+                raise DataRefused("data_too_large", detail, columns=columns)
+            frame: DataFrame = relation.limit(DATA_ROWS_MAX + 1).df()
+            if not is_parquet:
+                _refuse_lost_rows(connection, path, len(frame))
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise DataRefused("data_unreadable", f"{path}: {reason}", path=str(path)) from None
+    return frame
+
+
+def _refuse_lost_rows(connection: DuckDBPyConnection, path: Path, rows: int) -> None:
+    """Raise when a second reader counts other rows: a guess at quotes must not lose any."""
+    [(separator, quote)] = connection.execute(
+        "select delimiter, quote from sniff_csv(?, sample_size = -1)", [str(path)]
+    ).fetchall()
+    has_quotes = quote not in {"", "(empty)"}
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
+        records = csv.reader(
+            file,
+            delimiter=separator,
+            quotechar=quote if has_quotes else None,
+            quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE,
+        )
+        try:
+            counted = sum(1 for record in records if record) - 1
+        except (csv.Error, UnicodeDecodeError) as error:
+            detail = f"{path}: {error} in or after row {records.line_num}"
+            raise DataRefused("data_unreadable", detail, path=str(path)) from None
+    if rows <= DATA_ROWS_MAX and counted != rows:
+        detail = f"{path} has {counted} rows, of which {rows} can be read: mend its quotes"
+        raise DataRefused("data_unreadable", detail, path=str(path))
 
 
 def table_of(frame: DataFrame, *, name: str, sha256: str) -> Table:
