@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, repeatable property tests, one worker for real processes."""
+"""What every test gets: a home of its own, repeatable property tests, few workers for real processes."""
 
 from __future__ import annotations
 
@@ -55,20 +55,28 @@ def _is_measured(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in MEASURED)
 
 
-class FunctionalInOneWorker(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Keeps functional tests in one worker: they start processes, and two at once starve each other.
+class ByProcessesAndFixtures(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Keeps each directory of functional tests in one worker, and each module of others.
+
+    Functional tests start processes and mostly wait for them: with one worker for each of their
+    directories and one for all other tests nobody waits for long, and no more than two networks run
+    at once, which would starve each other. Modules share what their fixtures build; only the
+    simulations, long and without fixtures, go one by one.
 
     ``xdist_group`` would say the same, but groups nothing with pytest 9.2 and xdist 3.8.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "functional" if nodeid.startswith("tests/functional/") else nodeid
+        path = nodeid.partition("::")[0]
+        if path.startswith("tests/functional/"):
+            return path.rpartition("/")[0]
+        return nodeid if path.startswith("tests/simulation/") else path
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Give xdist the scheduler."""
-    return FunctionalInOneWorker(config, log)
+    return ByProcessesAndFixtures(config, log)
 
 
 @pytest.fixture(autouse=True)

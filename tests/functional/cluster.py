@@ -33,6 +33,7 @@ from node.gossip.tls import certificate_der, make_certificate
 from sunlit.devnet import free_addresses
 from sunlit.devnet_plan import consensus_parameters
 from tests.factories import REGULATOR, Network, Signer, make_network
+from tests.functional.mining import EASED_DUTY, eased
 
 LOOPBACK = "127.0.0.1"
 HANG_S = 120  # a barrier that is never reached fails the test instead of hanging it
@@ -116,6 +117,7 @@ class Cluster:
         self.network = network
         self.places = places
         self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.next_sequences = dict.fromkeys(network.holders, 0)
         self._links: dict[tuple[str, str], Link] = {}
         self._http: aiohttp.ClientSession | None = None
 
@@ -309,7 +311,8 @@ def _make_cluster(directory: Path, accounts: int) -> Cluster:
         (home / "tls.crt").write_bytes(certificate)
         certificates[name] = certificate_der(certificate)
         places[name] = Place(directory=home, p2p_port=next(ports), api_port=next(ports))
-    parameters = Parameters(**consensus_parameters(sealers=4, block_time_ms=BLOCK_TIME_MS))
+    wanted = consensus_parameters(sealers=4, block_time_ms=BLOCK_TIME_MS)
+    parameters = Parameters(**eased(wanted))
     network = make_network(accounts=accounts, parameters=parameters, certificates=certificates)
     genesis = replace(network.genesis, time_ms=int(time.time() * 1_000) - 1_000)
     network = replace(network, genesis=genesis, genesis_hash=genesis.header().hash)
@@ -346,6 +349,8 @@ async def _open_links(cluster: Cluster, held: AsyncExitStack) -> None:
                     *peers,
                     "[api]",
                     f'listen = "{LOOPBACK}:{place.api_port}"',
+                    "[mining]",
+                    f"duty = {EASED_DUTY}",
                     "",
                 ]
             )

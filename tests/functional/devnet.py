@@ -12,13 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from consensus.target import bits_to_target, target_to_bits
 from ledger.addresses import encode_account_id
 from ledger.genesis_document import AccountDocument, KeySetDocument
 from ledger.identity import ACCOUNT_ID_BYTES, AccountId, AccountKind, AssetCode, MemberId
@@ -30,6 +29,7 @@ from sunlit.devnet_document import config_path, is_devnet
 from sunlit.devnet_plan import USER_BALANCE
 from sunlit.home import choose_passphrase
 from sunlit.network_document import MembersDocument
+from tests.functional.mining import EASED_DUTY, eased
 from wallet.building import sign_transaction
 from wallet.connection import token_source
 from wallet.files import make_private_directory, write_private
@@ -40,11 +40,6 @@ HANG_S = 120  # a command that never ends fails the test instead of hanging it
 CNY = AssetCode("CNY")
 NODES = 3
 BLOCK_TIME_MS = 500
-EASE = 8
-"""How many times less the nodes of a shared network search than those that `dev up` makes, for
-blocks as often: three miners at rest would take a third of a core from the other tests."""
-SPARE_ACCOUNTS = 16
-"""Accounts of a shared network for tests that want their own, at each bank."""
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -100,8 +95,11 @@ class Devnet:
         """The environment of a user whose home this is."""
         return os.environ | {"SUNLIT_HOME": str(self.home)}
 
-    def create(self) -> None:
-        """Write a network with spare accounts and easy work; `up` starts it."""
+    def create(self, *, spare_accounts: int = 0) -> None:
+        """Write a network as `dev up` does, but with easy work; `up` starts it.
+
+        At each bank are ``spare_accounts`` more, for `take_account`.
+        """
         make_private_directory(self.directory)
         choose_passphrase(self.home)
         document = create_devnet(
@@ -111,28 +109,25 @@ class Devnet:
             block_time_ms=BLOCK_TIME_MS,
             keystore=self.keystore,
             report=lambda _: None,
-            complete=self._completed,
+            complete=partial(self._completed, spare_accounts=spare_accounts),
         )
         for node in document.nodes:
             ease_mining(config_path(self.directory, node))
 
     def up(self) -> None:
         """Start what is down."""
-        words: tuple[str, ...] = ("--dir", str(self.directory))
-        if not is_devnet(self.directory):
-            words = (*words, "--nodes", str(NODES), "--block-time-ms", str(BLOCK_TIME_MS))
-        self.description = self.done("dev", "up", *words, "--detach")
+        self.description = self.done("dev", "up", "--dir", str(self.directory), "--detach")
 
     def take_account(self, member: str = "bank1") -> str:
         """Return the name of an account of a bank with 1,000,000.00 CNY that no other test has."""
         name = next(self._spare[member], None)
-        assert name is not None, f"{member} has no spare account left: see SPARE_ACCOUNTS"
+        assert name is not None, f"{member} has no spare account left"
         return name
 
-    def _completed(self, members: MembersDocument) -> MembersDocument:
+    def _completed(self, members: MembersDocument, *, spare_accounts: int) -> MembersDocument:
         """Return the members document with the spare accounts, and with easy work."""
         banks = [entry.id for entry in members.members if "regulator" not in entry.roles]
-        spare = {bank: [f"{bank}-spare-{n}" for n in range(SPARE_ACCOUNTS)] for bank in banks}
+        spare = {bank: [f"{bank}-spare-{n}" for n in range(spare_accounts)] for bank in banks}
         self._spare = {bank: iter(names) for bank, names in spare.items()}
         accounts = [
             self._add_account(name, MemberId(bank))
@@ -250,32 +245,23 @@ class Api:
         raise AssertionError(f"the stream ended before {len(missing)} were final")
 
 
-def eased(parameters: dict[str, int]) -> dict[str, int]:
-    """Return consensus parameters under which a block takes `EASE` times fewer hashes."""
-    target = bits_to_target(parameters["genesis_bits"]) * EASE
-    assert target <= bits_to_target(parameters["easiest_bits"])
-    return parameters | {"genesis_bits": target_to_bits(target)}
-
-
 def ease_mining(config: Path) -> None:
-    """Let a node search `EASE` times less than its configuration says."""
-    duty = MiningConfig().duty
-    text, said = config.read_text(), f"duty = {duty}"
+    """Let a node search as little as its network's work asks for."""
+    text, said = config.read_text(), f"duty = {MiningConfig().duty}"
     assert said in text, f"{config} does not say {said}"
-    write_private(config, text.replace(said, f"duty = {duty / EASE}").encode(), replace=True)
+    write_private(config, text.replace(said, f"duty = {EASED_DUTY}").encode(), replace=True)
 
 
 @contextmanager
-def running_devnet(directory: Path, *, is_shared: bool = False) -> Iterator[Devnet]:
-    """Hold a development network; on leaving none of its processes is left.
+def running_devnet(directory: Path, *, spare_accounts: int = 0) -> Iterator[Devnet]:
+    """Hold the development network that the directory holds, or a new one.
 
-    One that `is_shared` has spare accounts and nodes that mine little; any other is what the
-    directory holds, or else what a user gets.
+    A new one has ``spare_accounts`` at each bank. On leaving none of its processes is left.
     """
     net = Devnet(directory)
     try:
-        if is_shared:
-            net.create()
+        if not is_devnet(net.directory):
+            net.create(spare_accounts=spare_accounts)
         net.up()
         yield net
     finally:

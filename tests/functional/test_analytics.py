@@ -8,7 +8,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     """One development network for all of these tests."""
     with running_devnet(tmp_path_factory.mktemp("analytics")) as net:
         yield net
-
-
-@pytest.fixture
-async def api(net: Devnet) -> AsyncIterator[Api]:
-    """Return the nodes' HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=HANG_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield Api(net, http)
 
 
 def children(parent: int) -> dict[int, str]:

@@ -6,11 +6,10 @@ import asyncio
 import json
 import subprocess
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from ledger.addresses import encode_account_id
@@ -27,22 +26,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     """One development network for all of these tests."""
     with running_devnet(tmp_path_factory.mktemp("response")) as net:
         yield net
-
-
-@pytest.fixture
-async def api(net: Devnet) -> AsyncIterator[Api]:
-    """Return the nodes' HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=HANG_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield Api(net, http)
-
-
-def done(net: Devnet, *words: str) -> dict[str, Any]:
-    """Run a command with --json, expect success, return its document."""
-    ended = net.sunlit(*words, "--json")
-    assert ended.status == 0, ended.stderr
-    document: dict[str, Any] = ended.document
-    return document
 
 
 async def structured(net: Devnet, api: Api) -> set[str]:
@@ -85,16 +68,16 @@ async def test_an_alert_ends_in_a_freeze_with_its_evidence(
     alice = encode_account_id(net.account("alice"))
     assert (alert["account"], set(alert["transactions"]) <= txids) == (alice, True)
     draft = tmp_path / "freeze.json"
-    answered = done(net, "audit", "respond", alert["id"], "-o", str(draft))
+    answered = net.done("audit", "respond", alert["id"], "-o", str(draft))
     case_id = answered["case"]
-    done(net, "govern", "sign", str(draft), "--as", "regulator", "--yes")
-    done(net, "govern", "cosign", str(draft), "--as", "regulator-checker", "--yes")
-    sent = done(net, "govern", "submit", str(draft), "--wait", "final")
+    net.done("govern", "sign", str(draft), "--as", "regulator", "--yes")
+    net.done("govern", "cosign", str(draft), "--as", "regulator-checker", "--yes")
+    sent = net.done("govern", "submit", str(draft), "--wait", "final")
     for node in NODES:
         await api.until_final(node, {sent["txid"]}, first=1)
         _, account = await api.get(node, f"/v1/accounts/{alice}", reader="regulator")
         assert account["status"] == "frozen"
-    done(net, "audit", "cases", "note", case_id, "frozen; the bank is told")
+    net.done("audit", "cases", "note", case_id, "frozen; the bank is told")
     case = await applied(net, case_id)
     (effect,) = case["effects"]
     assert (effect["account"], effect["status"]) == (alice, "frozen")
@@ -103,14 +86,14 @@ async def test_an_alert_ends_in_a_freeze_with_its_evidence(
     assert effect["balances"] == [{"asset": "CNY", "amount": str(held)}]
     assert [note["text"] for note in case["notes"]] == ["frozen; the bank is told"]
     archive = tmp_path / "case.zip"
-    done(net, "audit", "cases", "export", case_id, "-o", str(archive))
+    net.done("audit", "cases", "export", case_id, "-o", str(archive))
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(tmp_path)
     expected = {*alert["transactions"], sent["txid"]}
     bundles = {path.stem: path for path in (tmp_path / "evidence").iterdir()}
     assert set(bundles) == expected
     for txid, path in bundles.items():
-        verified = done(net, "audit", "verify", str(path))
+        verified = net.done("audit", "verify", str(path))
         assert (verified["verified"], verified["txid"]) == (True, txid)
 
 
@@ -118,7 +101,7 @@ async def applied(net: Devnet, case_id: str) -> dict[str, Any]:
     """Return the case once the warehouse has the measure's block."""
     async with asyncio.timeout(HANG_S):
         while True:
-            case = await asyncio.to_thread(done, net, "audit", "cases", "show", case_id)
+            case = await asyncio.to_thread(net.done, "audit", "cases", "show", case_id)
             if case["state"] == "measure_applied":
                 return case
 
@@ -145,10 +128,10 @@ async def test_the_commands_say_what_they_cannot_do(net: Devnet, tmp_path: Path)
 def test_flows_and_reports_show_what_was_paid(net: Devnet) -> None:
     """Between the two banks, and in the report of the day."""
     words = ("--member", "bank1", "--counterparty", "bank2", "--asset", "CNY")
-    items = done(net, "audit", "flows", *words)["items"]
+    items = net.done("audit", "flows", *words)["items"]
     (flow,) = [item for item in items if item["debit_member"] == "bank1"]
     assert (flow["legs"], flow["amount"]) == (len(AMOUNTS), str(sum(AMOUNTS)))
-    report = done(net, "audit", "report", "daily-activity")
+    report = net.done("audit", "report", "daily-activity")
     assert sum(int(row["amount"]) for row in report["rows"]) == sum(AMOUNTS)
     shown = net.sunlit("audit", "flows", *words)
     assert "59764.00" in shown.stdout

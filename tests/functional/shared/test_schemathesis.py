@@ -10,24 +10,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.functional.devnet import HANG_S, Devnet, running_devnet
+from tests.functional.devnet import HANG_S, Devnet
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 SEED = 1
 EXAMPLES = 5  # for each operation, beside the systematic ones (coverage)
 NODE = "bank1"
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    """A network whose chain holds a final payment."""
-    with running_devnet(tmp_path_factory.mktemp("schemathesis")) as net:
-        yield net
 
 
 @pytest.fixture(scope="module")

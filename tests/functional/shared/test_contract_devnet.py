@@ -8,34 +8,17 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from yarl import URL
 
 from ledger.addresses import encode_account_id
 from ledger.limits import LANES
 from ledger.transactions import Signature, assemble
-from tests.functional.devnet import HANG_S, Api, Devnet, running_devnet
+from tests.functional.devnet import HANG_S, Api, Devnet
 
 PAYMENTS = 200
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    """One development network for all of these tests; each spends from lanes of its own."""
-    with running_devnet(tmp_path_factory.mktemp("devnet")) as net:
-        yield net
-
-
-@pytest.fixture
-async def api(net: Devnet) -> AsyncIterator[Api]:
-    """Return the nodes' HTTP API."""
-    timeout = aiohttp.ClientTimeout(total=HANG_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        yield Api(net, http)
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -133,10 +116,10 @@ def test_following_the_stream_ends_with_ctrl_c_and_resumes(net: Devnet) -> None:
 
 async def test_the_same_bytes_pay_once_wherever_they_go(net: Devnet, api: Api) -> None:
     """202 at every node that did not know them, 200 again; another body is a conflict."""
+    payer = net.take_account()
     head = await api.head_height("bank1")
     payment, rival = (
-        net.payment("alice", "bob", amount, lane=9, sequence=0, head_height=head)
-        for amount in (1, 2)
+        net.payment(payer, "bob", amount, lane=9, sequence=0, head_height=head) for amount in (1, 2)
     )
     answers = await asyncio.gather(*(api.submit(n, payment.raw) for n in ("bank1", "bank2")))
     assert {status for status, _ in answers} <= {200, 202}
@@ -146,14 +129,15 @@ async def test_the_same_bytes_pay_once_wherever_they_go(net: Devnet, api: Api) -
     await api.until_final("regulator", {payment.txid.hex()}, first=head)
     _, known = await api.submit("regulator", payment.raw)
     assert known["status"] == "final"
-    assert (await api.account("alice"))["next_sequences"]["9"] == 1
+    assert (await api.account(payer))["next_sequences"]["9"] == 1
 
 
 async def test_what_is_ahead_of_its_lane_waits_for_the_missing_one(net: Devnet, api: Api) -> None:
     """Given to different nodes, out of order, they become final in order."""
+    payer = net.take_account("bank2")
     head = await api.head_height("bank1")
     payments = [
-        net.payment("bob", "carol", 1, lane=1, sequence=n, head_height=head) for n in range(3)
+        net.payment(payer, "carol", 1, lane=1, sequence=n, head_height=head) for n in range(3)
     ]
     for payment, node in zip(reversed(payments), ("bank1", "bank2", "regulator"), strict=True):
         assert (await api.submit(node, payment.raw))[0] == 202
@@ -166,8 +150,9 @@ async def test_what_is_ahead_of_its_lane_waits_for_the_missing_one(net: Devnet, 
 
 async def test_threat_63_a_stranger_cannot_ask_for_a_balance(net: Devnet, api: Api) -> None:
     """An overdraft under the holder's key, not signed by it, is only a bad signature."""
+    payer = net.take_account()
     head = await api.head_height("bank2")
-    overdraft = net.payment("alice", "bob", 2**62, lane=10, sequence=0, head_height=head)
+    overdraft = net.payment(payer, "bob", 2**62, lane=10, sequence=0, head_height=head)
     public_key = overdraft.signatures[0].public_key
     forged = assemble(overdraft.body, (Signature(public_key, bytes(64)),))
     status, problem = await api.submit("bank2", forged.raw)

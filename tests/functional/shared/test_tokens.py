@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ import jwt
 import pytest
 
 from ledger.addresses import encode_account_id
-from tests.functional.devnet import HANG_S, Devnet, running_devnet
+from tests.functional.devnet import HANG_S, Devnet
 
 NODE: Final = "bank1"
 PROBE, OPEN, TOKEN, REGULATOR = ACCESSES = ("probe", "open", "token", "regulator")
@@ -124,13 +124,6 @@ ALLOWED: Final = {
     REGULATOR: {"regulator"},
 }
 """Whose token opens what, where it is alice's, who is bank1's."""
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    """A network of two banks and the regulator."""
-    with running_devnet(tmp_path_factory.mktemp("tokens")) as net:
-        yield net
 
 
 @pytest.fixture(scope="module")
