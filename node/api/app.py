@@ -39,7 +39,7 @@ from node.audit import (
     search,
     supply,
 )
-from node.audit.events import STREAMS
+from node.audit.events import RENDERED, STREAMS, RenderedEvents
 from node.dashboard.page import dashboard_routes
 from node.metrics import Metrics
 
@@ -101,6 +101,7 @@ def make_app(
     )
     app = web.Application(middlewares=[_observing(backend.metrics, monotonic_s), _answering])
     app[STREAMS] = set()
+    app[RENDERED] = RenderedEvents()
     app.on_shutdown.append(_end_streams)
     for operation in OPERATIONS:
         handler, route = server.serve(operation), _route_of(operation.path)

@@ -47,6 +47,12 @@ STREAM_RECHECK_SECONDS: Final = 2.0
 """How often a stream looks whether its token still holds, so that revocation bites within 5 s."""
 STREAM_WRITE_SECONDS_MAX: Final = 30.0
 """A consumer that does not take an event in this time is cut off; its last id is its cursor."""
+STREAM_PIECE_BYTES_MAX: Final = 64 * 1024
+"""A consumer has at most three times as much in the node's own buffer, however large an event is."""
+STREAM_SOCKET_BYTES_MAX: Final = 512 * 1024
+"""What the kernel is asked to keep for a consumer; left alone it would be some megabytes."""
+STREAM_RENDERED_EVENTS_MAX: Final = 4
+"""Events that are kept as they are sent, for consumers that are near each other."""
 STREAM_RETRY_MILLISECONDS: Final = 1_000
 """When a browser's EventSource reconnects."""
 

@@ -13,7 +13,6 @@ from typing import Final
 from aiohttp import web
 
 from consensus.votes import Checkpoint
-from ledger.blocks import Block
 from node.api.documents import (
     AuditBlockDocument,
     AuditBlockLineDocument,
@@ -25,7 +24,7 @@ from node.api.operations import EVENT_STREAM, Access, Answer, Call, Content, Ope
 from node.api.problems import unavailable
 from node.api.queries import StreamQuery, parse_event_id
 from node.api.views import audit_block_document
-from node.audit.events import LAST_EVENT_ID, NDJSON, EventChannel, Framing
+from node.audit.events import LAST_EVENT_ID, NDJSON, RENDERED, EventChannel, Framing
 from node.storage.view import At, Finality
 from node.stream import (
     BlockEvent,
@@ -112,15 +111,14 @@ class _Consumer:
         position = Checkpoint(height=event.height, hash=event.hash)
         genesis = self._call.backend.genesis_json
 
-        def render(block: Block) -> bytes:
-            document = audit_block_document(block, finality.value, genesis)
+        def render() -> bytes:
+            document = audit_block_document(event.block, finality.value, genesis)
             return framing.frame("block", _id_of(position), document)
 
         legs = sum(transaction.leg_count for transaction in event.block.transactions)
-        if legs > LEGS_INLINE_MAX:
-            payload = await asyncio.to_thread(render, event.block)
-        else:
-            payload = render(event.block)
+        payload = await self._call.request.app[RENDERED].payload(
+            (event.hash, finality, framing.media_type), render, is_large=legs > LEGS_INLINE_MAX
+        )
         return _Frame(payload=payload, position=position)
 
 

@@ -2,23 +2,29 @@
 
 Two forms of one stream: Server-Sent Events, or lines of JSON for who asks for
 ``application/x-ndjson``. Nothing is queued for a consumer; one that does not take an event in time
-is cut off and resumes with the id of the last it has.
+is cut off and resumes with the id of the last it has. Consumers that stand at the same event share its
+bytes, so that a hundred cost one writing out and a hundred sends.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, cast
 
 from aiohttp import hdrs, web
 
 from node.api.json_text import write_json
 from node.api.limits import (
     STREAM_COMMENT_SECONDS,
+    STREAM_PIECE_BYTES_MAX,
     STREAM_RECHECK_SECONDS,
+    STREAM_RENDERED_EVENTS_MAX,
     STREAM_RETRY_MILLISECONDS,
+    STREAM_SOCKET_BYTES_MAX,
     STREAM_WRITE_SECONDS_MAX,
 )
 from node.api.operations import EVENT_STREAM, Call
@@ -79,6 +85,33 @@ class JsonLines:
         return b""
 
 
+class RenderedEvents:
+    """The last few events as they are sent, each written out once for all who ask at about the time."""
+
+    def __init__(self) -> None:
+        self._payloads: OrderedDict[Hashable, asyncio.Future[bytes]] = OrderedDict()
+
+    async def payload(self, key: Hashable, render: Callable[[], bytes], *, is_large: bool) -> bytes:
+        """Return the event of a key, written out by ``render``; a large one in a thread."""
+        rendering = self._payloads.get(key)
+        if rendering is None:
+            loop = asyncio.get_running_loop()
+            if not is_large:
+                rendering = loop.create_future()
+                rendering.set_result(render())
+            else:
+                rendering = loop.run_in_executor(None, render)
+            self._payloads[key] = rendering
+            if len(self._payloads) > STREAM_RENDERED_EVENTS_MAX:
+                self._payloads.popitem(last=False)
+        # One consumer that leaves must not cancel what the others wait for.
+        return await asyncio.shield(rendering)
+
+
+RENDERED: Final[web.AppKey[RenderedEvents]] = web.AppKey("rendered", RenderedEvents)
+"""Events of the block stream that consumers share."""
+
+
 class StreamEnded(Exception):
     """The stream must end now, and its consumer was told why: its token ran out or was revoked."""
 
@@ -113,6 +146,7 @@ class EventChannel:
         task = asyncio.current_task()
         streams, metrics = call.request.app[STREAMS], call.backend.metrics
         await channel.response.prepare(call.request)
+        _limit_buffers(call.request.transport)
         if task is not None:
             streams.add(task)
         metrics.stream_opened()
@@ -173,9 +207,22 @@ class EventChannel:
         """Write, or cut off a consumer that does not take it in time (threat 67)."""
         try:
             async with asyncio.timeout(STREAM_WRITE_SECONDS_MAX):
-                await self._response.write(payload)
+                # In pieces, each waiting for room: a whole event would lie in the buffer at once.
+                for at in range(0, len(payload), STREAM_PIECE_BYTES_MAX):
+                    await self._response.write(payload[at : at + STREAM_PIECE_BYTES_MAX])
         except TimeoutError:
             transport = self._call.request.transport
             if transport is not None:
                 transport.abort()
             raise ConnectionResetError("the consumer is too slow") from None
+
+
+def _limit_buffers(transport: asyncio.BaseTransport | None) -> None:
+    """Bound what lies between the node and a consumer that does not read, in both of its buffers."""
+    if transport is None:
+        return  # the client has left already
+    # uvloop's transports are no subclasses of asyncio's, and have the same methods.
+    cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=STREAM_PIECE_BYTES_MAX)
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_SOCKET_BYTES_MAX)
