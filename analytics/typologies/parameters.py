@@ -70,9 +70,10 @@ class StructuringParameters(RuleParameters):
 class FanParameters(RuleParameters):
     """Many counterparties at once."""
 
-    window_hours: Hours = 48
+    alert_at: Share = 0.72
+    """As few as ``counterparties_min`` must nearly all be new, and come in a burst."""
     counterparties_min: CountByKind = {
-        "user": 8, "innovator": 16, "institution": 50, "treasury": 100
+        "user": 6, "innovator": 10, "institution": 50, "treasury": 100
     }  # fmt: skip
     """Fewest counterparties, by kind of account."""
     new_min: Share = 0.5
@@ -92,26 +93,27 @@ class FanOutParameters(FanParameters):
 class RoundTripParameters(RuleParameters):
     """Money that comes back through others."""
 
+    window_hours: Hours = 7 * 24
     accounts_min: Annotated[int, Field(ge=2, le=6)] = 2
     accounts_max: Annotated[int, Field(ge=2, le=6)] = 6
     """Length of the cycle, accounts."""
     amount_min: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
     """Smallest amount of the payment that closes it."""
-    spread_max: Share = 0.2
-    """How far the amounts on the way may differ, share of the largest."""
+    spread_max: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """How much of what came in each account on the way may keep, share of it."""
     repeats_of_two_min: Count = 2
-    """How often two accounts must have gone to and fro; once is a refund."""
+    """How often a sum must have gone to a shop and back; once is a refund."""
 
 
 class PassThroughParameters(RuleParameters):
     """Money that leaves as soon as it came."""
 
     window_hours: Hours = 24
-    amount_min: AmountByAsset = {EVERY_ASSET: Decimal(5_000)}
+    amount_min: AmountByAsset = {EVERY_ASSET: Decimal(3_000)}
     """Smallest inflow within the window."""
     passed_min: Share = 0.85
     """Least share of the inflow that left again."""
-    passed_max: Ratio = 1.15
+    passed_max: Ratio = 1.05
     """Largest share of it: who pays far more than came in pays out of what he has."""
     burst_min: Ratio = 4
     """How many times faster than usual money must come, and leave."""
@@ -127,7 +129,7 @@ class DormantParameters(RuleParameters):
     """Least time without a payment in or out."""
     amount_min: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
     """Smallest sum paid after waking."""
-    spent_min: Share = 0.5
+    spent_min: Share = 0.2
     """Least share of what it held or received that it pays after waking."""
 
 
@@ -135,11 +137,11 @@ class VelocityParameters(RuleParameters):
     """Far more payments than ever before."""
 
     window_hours: Hours = 24
-    payments_min: CountByKind = {"user": 15, "innovator": 30, "institution": 100, "treasury": 200}
+    payments_min: CountByKind = {"user": 12, "innovator": 20, "institution": 100, "treasury": 200}
     """Fewest payments, by kind of account."""
     burst_min: Ratio = 8
     """How many times more than usual."""
-    yields_to: tuple[str, ...] = ("fan_out", "structuring", "round_amounts", "pass_through")
+    yields_to: tuple[str, ...] = ("structuring", "round_amounts")
 
 
 class RoundAmountsParameters(RuleParameters):
@@ -147,7 +149,7 @@ class RoundAmountsParameters(RuleParameters):
 
     multiple: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
     """An amount is round when it is a multiple of this."""
-    payments_min: CountByKind = {"user": 5, "innovator": 6, "institution": 12, "treasury": 24}
+    payments_min: CountByKind = {"user": 5, "innovator": 5, "institution": 6, "treasury": 24}
     """Fewest round payments, by kind of account."""
     round_min: Share = 0.5
     """Least share of round payments among all in the window."""

@@ -2,7 +2,7 @@
 
 The account is a mule's: what it is for is to stand between two others. A treasury that is swept
 every evening does the same every day, and a salary is followed by rent; so the inflow must be out
-of the ordinary for the account, and a good part of it must come from or go to somebody new.
+of the ordinary for the account (a single deposit before it is no habit), and a good part of it must come from or go to somebody new.
 Source: FATF/Egmont, Trade-based money laundering risk indicators (2021), "pass-through account".
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analytics.activity import Market, Moves, Payment
+from analytics.activity import Flow, Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.bursts import Records, burst_ratio, has_past
 from analytics.typologies.finding import Finding, Sign, found
@@ -24,7 +24,7 @@ class PassThrough:
     """Looks at an account when it pays: how much of what just came is gone again."""
 
     name = "pass_through"
-    version = 1
+    version = 2
 
     def __init__(self, parameters: PassThroughParameters) -> None:
         self._parameters = parameters
@@ -133,12 +133,21 @@ class PassThrough:
             return 0.0
         before_ms = first_ms - activity.opened_ms
         return min(
-            burst_ratio(total, time_ms - first_ms, flow.totals[asset] - total, before_ms)
-            for flow, total in (
-                (activity.received, _total(came)),
-                (activity.paid, _total(went)),
+            burst_ratio(
+                _total(group), time_ms - first_ms, _usual(flow, group, asset, first_ms), before_ms
             )
+            for flow, group in ((activity.received, came), (activity.paid, went))
         )
+
+
+def _usual(flow: Flow, group: list[Payment], asset: str, first_ms: int) -> int:
+    """Return what came or left before a group, without the largest payment: one is no habit.
+
+    An opening deposit or a house sold would make everything after it look slow.
+    """
+    before = flow.totals[asset] - _total(group)
+    earlier = (p.amount for p in flow.recent if p.asset == asset and p.time_ms < first_ms)
+    return max(0, before - max(earlier, default=0))
 
 
 def _total(payments: list[Payment]) -> int:

@@ -1,15 +1,15 @@
 """Round trip: money that comes back to where it started, through up to five others.
 
 A fresh payment closes a cycle when its payee had paid, through others and always later in time,
-what now comes back. Amounts may shrink a little on the way (fees). One refund is no cycle: two
-accounts count only when they go to and fro repeatedly. Source: Hajdu & Krész, "Temporal network
+what now comes back. Each account on the way may keep a little. What its accounts did before it is no
+cycle but their habit; a shop that gives one sum back makes a refund, and a treasury that lends to one
+other, or within its house, manages cash. Source: Hajdu & Krész, "Temporal network
 analytics for fraud detection in the banking sector", ADBIS 2020; Altman et al., NeurIPS 2023.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from analytics.activity import Market, Moves, Payment
@@ -23,6 +23,13 @@ SEARCH_STEPS_MAX: Final = 5_000
 ADDED_MAX: Final = 1.05
 """How many times what came in an account on the way may hand on."""
 
+LIKE_SHARE: Final = 0.5
+"""An earlier payment at least this large, as a share of a payment, makes it a habit."""
+SHOP_PAYERS_MIN: Final = 8
+"""Fewest payers of a shop, whose payment back is a refund."""
+SHOP_PAYERS_RATIO: Final = 3
+"""How many times more payers than payees it has."""
+
 Path = tuple[Payment, ...]
 
 
@@ -30,7 +37,7 @@ class RoundTrip:
     """Searches backwards from each fresh receipt; the alert is about where the money came back to."""
 
     name = "round_trip"
-    version = 1
+    version = 2
 
     def __init__(self, parameters: RoundTripParameters) -> None:
         self._parameters = parameters
@@ -54,16 +61,17 @@ class RoundTrip:
     def _finding(self, moves: Moves, market: Market, path: Path) -> Finding | None:
         closing = path[-1]
         payments: Sequence[Payment] = path
-        if len(path) == 2:
-            payments = self._to_and_fro(moves, closing)
-            if len(payments) < 2 * self._parameters.repeats_of_two_min:
-                return None
-        elif _is_one_house(moves, market, path):
-            return None
         amounts = [payment.amount for payment in path]
-        if not _is_carried_on(amounts, self._parameters.spread_max):
-            return None
         spread = 1 - min(amounts) / max(amounts)
+        if _is_house_keeping(moves, market, path):
+            return None
+        trips = self._to_and_fro(moves, closing) if len(path) == 2 else []
+        if len(trips) >= 2 * self._parameters.repeats_of_two_min:
+            payments = trips
+        elif _is_habit(moves, market, path) or _is_refund(market, path):
+            return None
+        # What every account on the way keeps adds up.
+        spread_max = 1 - (1 - self._parameters.spread_max) ** (len(path) - 1)
         hours = (closing.time_ms - path[0].time_ms) / 3_600_000
         speed = 1 - hours / self._parameters.window_hours
         returned = shown(market, closing.amount, closing.asset)
@@ -79,7 +87,7 @@ class RoundTrip:
                 Sign(
                     "spread",
                     spread,
-                    1 - spread / self._parameters.spread_max if self._parameters.spread_max else 1,
+                    1 - spread / spread_max if spread_max else 1,
                     0.2,
                     f"the amounts on the way differ by {spread:.0%}",
                 ),
@@ -118,7 +126,7 @@ class _Search:
         self._origin = origin
         self._closing = closing
         self._accounts = range(parameters.accounts_min, parameters.accounts_max + 1)
-        self._low, self._high = _like(closing.amount, parameters.spread_max)
+        self._spread_max = parameters.spread_max
         self._since_ms = closing.time_ms - parameters.window_ms
         self._steps = 0
 
@@ -142,6 +150,7 @@ class _Search:
         first = path[0]
         latest_ms = first.time_ms if len(path) > 1 else time_ms
         visited = {payment.other for payment in path}
+        low, high = int(first.amount / ADDED_MAX), int(first.amount / (1 - self._spread_max)) + 1
         found_before: list[Payment] = []
         for payment in self._market.activity(first.other).received.since(self._since_ms):
             self._steps += 1
@@ -150,7 +159,7 @@ class _Search:
             if (
                 payment.time_ms <= latest_ms
                 and payment.asset == first.asset
-                and self._low <= payment.amount <= self._high
+                and low <= payment.amount <= high
                 and payment.txid != first.txid
                 and payment.other not in visited
             ):
@@ -163,15 +172,33 @@ def _like(amount: int, spread_max: float) -> tuple[int, int]:
     return int(amount * (1 - spread_max)), int(amount / max(1 - spread_max, 0.01)) + 1
 
 
-def _is_carried_on(amounts: Sequence[int], spread_max: float) -> bool:
-    """Tell whether one sum is handed on: within the spread, and nobody adds more than a little."""
-    if min(amounts) < max(amounts) * (1 - spread_max):
-        return False
-    return all(after <= ADDED_MAX * before for before, after in pairwise(amounts))
+def _is_habit(moves: Moves, market: Market, path: Path) -> bool:
+    """Tell whether most payments of a cycle are of a kind that its accounts made before it began."""
+    payees = [*(payment.other for payment in path[1:]), moves.activity.account]
+    began_ms = path[0].time_ms
+    known = 0
+    for payment, payee in zip(path, payees, strict=True):
+        known += any(
+            before.time_ms < began_ms
+            and before.other == payment.other
+            and before.asset == payment.asset
+            and before.amount >= LIKE_SHARE * payment.amount
+            for before in market.activity(payee).received.recent
+        )
+    return 2 * known >= len(path)
 
 
-def _is_one_house(moves: Moves, market: Market, path: Path) -> bool:
-    """Tell whether all accounts of a cycle are one member's and a treasury is among them: a sweep."""
+def _is_refund(market: Market, path: Path) -> bool:
+    """Tell whether a sum came straight back from an account that lives on many payers: a shop."""
+    shop = market.activity(path[-1].other)
+    payers = len(shop.received.others)
+    payees = len(shop.paid.others - shop.received.others)
+    return len(path) == 2 and payers >= max(SHOP_PAYERS_MIN, SHOP_PAYERS_RATIO * payees)
+
+
+def _is_house_keeping(moves: Moves, market: Market, path: Path) -> bool:
+    """Tell whether a treasury lends and collects: with one other, or among accounts of its member."""
     activities = [market.activity(payment.other) for payment in path[1:]] + [moves.activity]
+    treasuries = sum(activity.kind == "treasury" for activity in activities)
     members = {activity.member for activity in activities}
-    return len(members) == 1 and any(activity.kind == "treasury" for activity in activities)
+    return treasuries > 0 and (len(members) == 1 or len(path) == 2 or treasuries == len(path))

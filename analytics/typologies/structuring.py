@@ -2,15 +2,17 @@
 
 What gives it away is bunching. An account that happens to pay such amounts also pays a little more
 and a little less; one that splits has many payments just under the threshold and none beside them.
+It is the payer who splits; where several pay one account like that, it is the account that gathers.
 Source: FATF, Glossary (smurfing); Kleven, "Bunching", Annual Review of Economics 8 (2016).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from analytics.activity import Market, Moves, Payment
+from analytics.activity import Flow, Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import StructuringParameters
@@ -20,10 +22,10 @@ NEIGHBOURHOOD_BANDS: Final = 2
 
 
 class Structuring:
-    """Looks at the payments that an account makes; one transaction counts once."""
+    """Looks at what an account pays, and at what several pay it; one transaction counts once."""
 
     name = "structuring"
-    version = 1
+    version = 2
 
     def __init__(self, parameters: StructuringParameters) -> None:
         self._parameters = parameters
@@ -31,14 +33,14 @@ class Structuring:
     def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
         """Return the strongest bunching under a threshold that a fresh payment adds to."""
         findings = []
-        for asset in {payment.asset for payment in moves.paid}:
+        for asset in sorted({payment.asset for payment in (*moves.paid, *moves.received)}):
             for decimal in of_asset(self._parameters.thresholds, asset) or ():
                 threshold = market.units(decimal, asset)
                 low = threshold - int(threshold * self._parameters.band)
-                fresh = [p.asset == asset and low <= p.amount < threshold for p in moves.paid]
-                if any(fresh):
-                    finding = self._bunching(moves, market, asset, low, threshold, time_ms)
-                    findings.append(finding)
+                for flow, fresh, role in _sides(moves):
+                    if any(p.asset == asset and low <= p.amount < threshold for p in fresh):
+                        finding = self._bunching(flow, role, market, asset, low, threshold, time_ms)
+                        findings.append(finding)
         return max(
             (finding for finding in findings if finding is not None),
             key=lambda finding: finding.score,
@@ -46,11 +48,18 @@ class Structuring:
         )
 
     def _bunching(
-        self, moves: Moves, market: Market, asset: str, low: int, threshold: int, time_ms: int
+        self,
+        flow: Flow,
+        role: str,
+        market: Market,
+        asset: str,
+        low: int,
+        threshold: int,
+        time_ms: int,
     ) -> Finding | None:
         parameters = self._parameters
         width = NEIGHBOURHOOD_BANDS * (threshold - low)
-        single = moves.activity.paid.singles_since(time_ms - parameters.window_ms)
+        single = flow.singles_since(time_ms - parameters.window_ms)
         near = [
             p for p in single if p.asset == asset and low - width <= p.amount < threshold + width
         ]
@@ -58,13 +67,16 @@ class Structuring:
         bunching = len(under) / len(near) if near else 0.0
         if len(under) < parameters.payments_min or bunching < parameters.bunching_min:
             return None
+        if role == "payer" and not _is_gathered(flow, under, low, threshold):
+            return None
         total = sum(payment.amount for payment in under)
         most = max(Counter(payment.other for payment in under).values())
-        return found(self._signs(market, under, total, bunching, most, threshold), under)
+        return found(self._signs(market, role, under, total, bunching, most, threshold), under)
 
     def _signs(
         self,
         market: Market,
+        role: str,
         under: list[Payment],
         total: int,
         bunching: float,
@@ -96,10 +108,26 @@ class Structuring:
                 f"{bunching:.0%} of its payments near {limit} are just under it",
             ),
             Sign(
-                "same_payee",
+                f"same_{role}",
                 most / len(under),
                 most / len(under),
                 0.15,
-                f"{most} of them to one payee",
+                f"{most} of them with one {role}",
             ),
         ]
+
+
+def _sides(moves: Moves) -> Iterator[tuple[Flow, Sequence[Payment], str]]:
+    """Yield both directions of an account's moves, with the role of the other side."""
+    yield moves.activity.paid, moves.paid, "payee"
+    yield moves.activity.received, moves.received, "payer"
+
+
+def _is_gathered(flow: Flow, under: Sequence[Payment], low: int, threshold: int) -> bool:
+    """Tell whether several pay one account what one would have to report, who never did before.
+
+    Where a single payer splits, the warning is about him; fees of one price come again and again.
+    """
+    began_ms = under[-1].time_ms
+    used_to = any(p.time_ms < began_ms and low <= p.amount < threshold for p in flow.recent)
+    return len({payment.other for payment in under}) > 1 and not used_to
