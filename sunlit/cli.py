@@ -122,6 +122,12 @@ class LazyGroup(click.Group):
         except (AnalyticsError, LedgerError, NodeError, SunlitError, WalletError) as error:
             report_error(error.code, error.detail)
             ctx.exit(FAILURE_STATUS)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads its output any more
+        except OSError as error:
+            named = "" if error.filename is None else f"{error.filename}: "
+            report_error("input_output", f"{named}{error.strerror or type(error).__name__}")
+            ctx.exit(FAILURE_STATUS)
         except (KeyboardInterrupt, click.Abort):
             report_error("interrupted", "stopped before it was done")
             ctx.exit(FAILURE_STATUS)

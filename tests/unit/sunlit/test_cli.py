@@ -183,6 +183,17 @@ def test_status_asks_the_first_node_of_the_profile(
     assert asked == ["http://127.0.0.1:8101/v1/status"]
 
 
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    """A place where nothing can be made is named, without a traceback."""
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "network"
+    words = ["dev", "up", "--detach", "--dir", str(place), "--home", str(tmp_path / "home")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert result.stderr == f"error[input_output]: {place}: Not a directory\n"
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, click.Abort])
 def test_an_interrupted_command_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
