@@ -62,7 +62,12 @@ def _signing_options(
     """Give a command what a signature on a proposal's file needs."""
     for option in (
         click.option("-o", "--output", type=_OUTPUT, help="New file to write, instead of FILE."),
-        click.option("--yes", "is_agreed", is_flag=True, help="Sign without being asked."),
+        click.option(
+            "--yes",
+            "is_agreed",
+            is_flag=True,
+            help="Sign without being asked, as where there is no terminal.",
+        ),
         click.option("--as", "officer", metavar="NAME", required=True, help="Officer who signs."),
         click.argument("file", type=_FILE),
     ):

@@ -29,7 +29,7 @@ from ledger.proposals import Proposal, add_signature, complete, draft_proposal, 
 from ledger.transactions import NONCE_BYTES, Actor, Signature
 from wallet.building import next_actor
 from wallet.connection import Connection, connect
-from wallet.console import Session, printable, progress
+from wallet.console import Session, has_terminal, printable, progress
 from wallet.errors import ApiError, InvalidRequest
 from wallet.files import write_private
 from wallet.keystore import Keystore, SigningKey
@@ -204,9 +204,9 @@ def _member(entry: Json) -> Member:
 
 
 def _ask(proposal: Proposal, keystore: Keystore, officer: str, *, is_agreed: bool) -> None:
-    """Show what is to be signed, and let the officer agree."""
+    """Show what is to be signed, and let the officer agree; a script has agreed by its command."""
     _tell(describe(proposal, keystore))
-    if is_agreed:
+    if is_agreed or not has_terminal():
         return
     if not click.confirm(f"Sign this as {printable(officer)}?", err=True):
         raise InvalidRequest("not_confirmed", "nothing was signed")

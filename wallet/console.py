@@ -120,7 +120,7 @@ class Session:
         kept = self.home / _HOME_PASSPHRASE
         if kept.exists():
             return _read_kept_passphrase(kept)
-        if not sys.stdin.isatty():
+        if not has_terminal():
             detail = f"give --passphrase-file or {PASSPHRASE_VARIABLE}: there is nobody to ask"
             raise KeystoreError("passphrase_required", detail)
         text = "Passphrase for the new keystore" if is_new else "Passphrase"
@@ -218,6 +218,11 @@ def read_passphrase(path: Path) -> str:
         progress(f"warning: {path} can be read by others; chmod 600 it")
     with path.open("rb") as file:
         return _first_line(file.read(PASSPHRASE_FILE_BYTES_MAX), path)
+
+
+def has_terminal() -> bool:
+    """Return whether there is somebody who can be asked."""
+    return sys.stdin.isatty()
 
 
 def prompt_passphrase(text: str, *, confirm: bool) -> str:

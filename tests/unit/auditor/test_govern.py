@@ -101,10 +101,22 @@ async def test_several_accounts_are_unfrozen_together(
     assert Outbox(wallet_home).transactions() == []
 
 
-async def test_the_checker_sees_the_bytes_and_is_asked(
+async def test_a_script_signs_by_its_command_and_is_shown_the_bytes(
     node: FakeNode, wallet_home: Path, tmp_path: Path
 ) -> None:
+    """Where nobody can be asked nothing waits for an answer; what is decided is told all the same."""
+    file = await proposed(tmp_path / "freeze.json")
+    signed = await run("cosign", file, "--as", "regulator-checker")
+    assert signed.exit_code == 0
+    assert "reason: court order 7" in signed.stderr
+    assert "Sign this" not in signed.stderr
+
+
+async def test_the_checker_sees_the_bytes_and_is_asked(
+    node: FakeNode, wallet_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is decided is shown before the question; No leaves the file as it was."""
+    monkeypatch.setattr("auditor.governing.has_terminal", lambda: True)
     file = await proposed(tmp_path / "freeze.json")
     before = file.read_bytes()
     result = await run("cosign", file, "--as", "regulator-checker", stdin="n\n")
