@@ -1,6 +1,6 @@
-"""The second stage: what the warehouse took in, into alerts and scores; each block once.
+"""The second stage: what the warehouse took in, into alerts; each block once.
 
-    wait for rows  ->  facts  ->  Detector  ->  Assessor  ->  one commit: alerts, scores, cursor
+    wait for rows  ->  facts  ->  Detector  ->  one commit: alerts, cursor
 
 What the detector remembers follows from the blocks, so after a start the blocks up to the cursor are
 shown to it again, and what it says of them is in the warehouse already.
@@ -18,15 +18,12 @@ import pyarrow as pa
 
 from analytics.alerts import Alert
 from analytics.detection import Detector
-from analytics.features.reading import prepare_features
 from analytics.limits import DETECTION_BLOCKS_MAX
 from analytics.movements import BlockFacts
 from analytics.progress import Progress
-from analytics.risk.assessing import Assessor, Due
-from analytics.risk.scores import insert_scores, read_written
 from analytics.warehouse.schema import DETECTION
-from analytics.warehouse.sql import first_row, run_with
-from analytics.warehouse.store import Cursor, Warehouse, advance
+from analytics.warehouse.sql import run_with
+from analytics.warehouse.store import Warehouse, advance, block_cursor
 
 _COLUMNS: Final = pa.schema(
     [
@@ -60,53 +57,36 @@ class Detecting:
             duckdb.Error: the file took no commit.
         """
         height = self._progress.detected.height
-        with self._warehouse.reading() as cursor:
-            assessor = Assessor(self._warehouse, read_written(cursor))
-        prepare_features()
         for facts in self._warehouse.facts(0, height):
             if self._progress.is_ending:
                 return
             self._detector.detect(facts)
-            assessor.see(facts)
-        assessor.resume()
         while (ingested := self._progress.wait_for_rows(height)) is not None:
-            for part in self._parts(self._warehouse.facts(height + 1, ingested.height), assessor):
-                height = part.height
-                self._commit(part, assessor)
+            new = self._warehouse.facts(height + 1, ingested.height)
+            for last, alerts in self._parts(new):
+                self._commit(last, alerts)
+                height = last
                 if self._progress.is_ending:
                     return
 
-    def _parts(self, facts: Iterator[BlockFacts], assessor: Assessor) -> Iterator[Due]:
-        """Yield what is committed at once: some blocks, of which only the last has an assessment."""
+    def _parts(self, facts: Iterator[BlockFacts]) -> Iterator[tuple[int, list[Alert]]]:
+        """Yield what is committed at once: the last of some blocks, and their alerts."""
         alerts: list[Alert] = []
-        blocks, last = 0, None
+        blocks, height = 0, 0
         for block in facts:
-            found = self._detector.detect(block)
-            alerts += found
-            blocks += 1
-            is_all = assessor.see(block)
-            accounts = sorted({alert.account for alert in found if alert.account is not None})
-            last = Due(
-                block.height, block.time_ms, None if is_all else tuple(accounts), tuple(alerts)
-            )
-            if is_all or accounts or blocks >= DETECTION_BLOCKS_MAX:
-                yield last
-                alerts, blocks, last = [], 0, None
-        if last is not None:
-            yield last
+            alerts += self._detector.detect(block)
+            blocks, height = blocks + 1, block.height
+            if blocks >= DETECTION_BLOCKS_MAX:
+                yield height, alerts
+                alerts, blocks = [], 0
+        if blocks:
+            yield height, alerts
 
-    def _commit(self, due: Due, assessor: Assessor) -> None:
-        # Features are read before: a commit of blocks need not wait for that.
-        scores = assessor.assess(due) if due.accounts is None or due.accounts else []
+    def _commit(self, height: int, alerts: Sequence[Alert]) -> None:
         with self._warehouse.writing() as cursor:
-            insert_alerts(cursor, due.alerts)
-            insert_scores(cursor, scores)
-            row = first_row(cursor, "SELECT hash FROM blocks WHERE height = ?", [due.height])
-            if row is None:
-                raise AssertionError(f"the facts of block {due.height} came from its row")
-            last = Cursor(height=due.height, hash=row[0])
+            insert_alerts(cursor, alerts)
+            last = block_cursor(cursor, height)
             advance(cursor, DETECTION, last)
-        assessor.note(scores)
         self._progress.detect(last)
 
 

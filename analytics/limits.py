@@ -14,6 +14,12 @@ FACTS_LEGS_MAX: Final = 50_000
 """Legs after which a read for detection begins another query."""
 DETECTION_BLOCKS_MAX: Final = 200
 """Most blocks of one commit of alerts."""
+ASSESSMENT_BLOCKS_MAX: Final = 2_000
+"""Most blocks that are looked at together for what is to be assessed."""
+SCORES_CHUNK: Final = 5_000
+"""Scores that become rows at a time: other threads wait meanwhile."""
+SEGMENTS_LIVE_LEGS_MAX: Final = 100_000
+"""Legs within the window up to which segments are of the last block and not of the last assessment."""
 ALERTS_PAGE_MAX: Final = 1_000
 """Most alerts of one answer."""
 ACCOUNTS_PAGE_MAX: Final = 1_000

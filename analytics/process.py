@@ -6,6 +6,7 @@
     main thread    the event loop with the HTTP server on a Unix socket
     ingest         standard input into the warehouse
     detection      what the warehouse took in into alerts
+    assessment     scores, after the alerts of their blocks
     queries        reads that requests ask for, a few at a time
 
 Standard output carries the reports of ``analytics.feed``. The socket is in a directory of its own,
@@ -25,7 +26,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ import duckdb
 import pyarrow as pa
 from aiohttp import web
 
+from analytics.assessing import Assessing
 from analytics.detecting import Detecting
 from analytics.detection import Detector
 from analytics.errors import AnalyticsError, WarehouseCorrupt
@@ -160,7 +162,13 @@ async def _run(
         )
         if progress.detected.height >= 0:
             report(Detected(height=progress.detected.height))
-        await _stages(Ingest(warehouse, progress, STDIN), Detecting(warehouse, progress, detector))
+        await _stages(
+            {
+                "ingest": Ingest(warehouse, progress, STDIN).run,
+                "detection": Detecting(warehouse, progress, detector).run,
+                "assessment": lambda: Assessing(warehouse, progress).run(),
+            }
+        )
     finally:
         progress.end()
         queries.close()
@@ -171,12 +179,9 @@ async def _run(
         cases.close()
 
 
-async def _stages(ingest: Ingest, detecting: Detecting) -> None:
-    """Run both stages until the first ends, which is the input's end unless one fails."""
-    tasks = [
-        asyncio.create_task(_in_thread(ingest.run, "ingest")),
-        asyncio.create_task(_in_thread(detecting.run, "detection")),
-    ]
+async def _stages(stages: Mapping[str, Callable[[], None]]) -> None:
+    """Run the stages until the first ends, which is the input's end unless one fails."""
+    tasks = [asyncio.create_task(_in_thread(work, name)) for name, work in stages.items()]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

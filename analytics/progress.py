@@ -34,7 +34,7 @@ class Progress:
 
     @property
     def detected(self) -> Cursor:
-        """The last block whose alerts and scores are committed; height -1 before the first."""
+        """The last block whose alerts are committed; height -1 before the first."""
         return self._detected
 
     def ingest(self, cursor: Cursor) -> None:
@@ -51,7 +51,7 @@ class Progress:
         )
 
     def detect(self, cursor: Cursor) -> None:
-        """Note a commit of alerts and scores."""
+        """Note a commit of alerts."""
         with self._changed:
             self._detected = cursor
             self._changed.notify_all()
@@ -67,6 +67,12 @@ class Progress:
         with self._changed:
             self._changed.wait_for(lambda: self._is_ending or self._ingested.height > height)
             return None if self._is_ending else self._ingested
+
+    def wait_for_alerts(self, height: int) -> Cursor | None:
+        """Return the detection cursor once it is above a height; None when the process ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_ending or self._detected.height > height)
+            return None if self._is_ending else self._detected
 
     def end(self) -> None:
         """Wake whoever waits: there is nothing more to come."""

@@ -1,8 +1,8 @@
 """The features of an account over a window: one function each, one row an account.
 
-A function takes one of four tables of ``analytics.features.payments`` and returns a value over an
-account's rows in it: ``sides`` its payments from its side, ``days`` its active days, ``pairs`` whom
-it paid, ``payers_of`` them who paid it. What cannot be measured at an account is 0.
+A function takes one of the tables of ``analytics.features.payments`` and returns a value over an
+account's rows in it: ``made`` the payments it made, ``taken`` those it received, ``days`` its active
+days, ``pairs`` whom it paid, ``payers_of`` them who paid it. What cannot be measured at an account is 0.
 
 Cycles: being paid by those whom one pays (``returning``) is a join of pairs. Longer cycles grow
 with the product of the degrees on the way, which no bounded expression holds at a hub; the typology
@@ -17,37 +17,37 @@ from typing import Final
 import ibis
 from ibis.expr.types import NumericValue, Table
 
-from analytics.features.payments import days, pairs, payers_of, payments, sides
-from analytics.features.tables import ACCOUNTS, WINDOW
+from analytics.features.payments import Source, days, pairs, payers_of, sized
+from analytics.features.tables import WINDOW
 
 NIGHT_HOURS: Final = 6
 """Payments before this hour of the UTC day are at night."""
 HOUR_SECONDS: Final = 3_600
 
 
-def paid_count(of: Table) -> NumericValue:
+def paid_count(made: Table) -> NumericValue:
     """Return the number of payments made."""
-    return of.is_paid.sum()
+    return made.count()
 
 
-def received_count(of: Table) -> NumericValue:
-    """Return the number of payments received."""
-    return (1 - of.is_paid).sum()
-
-
-def paid_volume(of: Table) -> NumericValue:
+def paid_volume(made: Table) -> NumericValue:
     """Return the sum paid, in mean payments of the asset."""
-    return (of["size"] * of.is_paid).sum()
+    return made["size"].sum()
 
 
-def received_volume(of: Table) -> NumericValue:
-    """Return the sum received, in mean payments of the asset."""
-    return (of["size"] * (1 - of.is_paid)).sum()
-
-
-def largest_paid(of: Table) -> NumericValue:
+def largest_paid(made: Table) -> NumericValue:
     """Return the largest payment made, in mean payments of the asset."""
-    return (of["size"] * of.is_paid).max()
+    return made["size"].max()
+
+
+def received_count(taken: Table) -> NumericValue:
+    """Return the number of payments received."""
+    return taken.count()
+
+
+def received_volume(taken: Table) -> NumericValue:
+    """Return the sum received, in mean payments of the asset."""
+    return taken["size"].sum()
 
 
 def payees(of: Table) -> NumericValue:
@@ -60,22 +60,22 @@ def payers(of: Table) -> NumericValue:
     return of.count()
 
 
-def round_share(of: Table) -> NumericValue:
+def round_share(made: Table) -> NumericValue:
     """Return the share of round amounts among the payments made, 0 to 1."""
-    return of.is_round.mean(where=of.is_paid == 1)
+    return made.is_round.mean()
 
 
-def night_share(of: Table) -> NumericValue:
+def night_share(made: Table) -> NumericValue:
     """Return the share of the payments made that were made from 00 to 06 UTC, 0 to 1."""
-    return (of.time.hour() < NIGHT_HOURS).ifelse(1, 0).mean(where=of.is_paid == 1)
+    return (made.time.hour() < NIGHT_HOURS).ifelse(1, 0).mean()
 
 
-def dwell_hours(of: Table) -> NumericValue:
+def dwell_hours(made: Table) -> NumericValue:
     """Return the mean time from the last receipt to a payment made, hours.
 
     Receipts in the same block count; payments before the first receipt do not.
     """
-    return (of.seconds - of.receipt).mean(where=of.is_paid == 1) / HOUR_SECONDS
+    return made.stay.mean() / HOUR_SECONDS
 
 
 def active_days(of: Table) -> NumericValue:
@@ -105,34 +105,36 @@ def returning(of: Table) -> NumericValue:
 
 Feature = Callable[[Table], NumericValue]
 
-OF_SIDES: Final[tuple[Feature, ...]] = (
-    paid_count, received_count, paid_volume, received_volume, largest_paid, round_share,
-    night_share, dwell_hours,
+OF_MADE: Final[tuple[Feature, ...]] = (
+    paid_count, paid_volume, largest_paid, round_share, night_share, dwell_hours,
 )  # fmt: skip
+OF_TAKEN: Final[tuple[Feature, ...]] = (received_count, received_volume)
 OF_DAYS: Final[tuple[Feature, ...]] = (active_days, velocity_peak)
 OF_PAIRS: Final[tuple[Feature, ...]] = (payees, concentration, new_payees, returning)
 OF_PAYERS: Final[tuple[Feature, ...]] = (payers,)
 
 NAMES: Final = (
-    *(feature.__name__ for feature in (*OF_SIDES, *OF_DAYS, *OF_PAIRS, *OF_PAYERS)),
+    *(feature.__name__ for feature in (*OF_MADE, *OF_TAKEN, *OF_DAYS, *OF_PAIRS, *OF_PAYERS)),
     "passed_through",
 )
 """Names of all features, in the order of their columns."""
 
 
-def features() -> Table:
-    """Return a row for each account that was open at the window's end.
+def features(source: Source | None = None) -> Table:
+    """Return a row for each account that was open at the window's end; of the documented tables.
 
     Columns ``account``, ``member``, ``kind`` and `NAMES`, all of them floating-point.
     ``passed_through`` is the smaller of what came in and what went out as a share of the larger.
     """
-    within = payments()
-    rows = ACCOUNTS.cross_join(WINDOW)
+    source = source or Source.documented()
+    within = sized(source)
+    rows = source.accounts.cross_join(WINDOW)
     rows = rows.filter(rows.opened_height <= rows.until_height)
     rows = rows.select("account", "member", "kind")
-    paid = pairs(within)
+    paid = pairs(within, source)
     for of, functions in (
-        (sides(within), OF_SIDES),
+        (within.mutate(account=within.debit), OF_MADE),
+        (within.mutate(account=within.credit), OF_TAKEN),
         (days(within), OF_DAYS),
         (paid, OF_PAIRS),
         (payers_of(paid), OF_PAYERS),

@@ -2,56 +2,121 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import IntegerValue, Table, TimestampValue
 
-from analytics.features.tables import ASSETS, LEGS, WINDOW
+from analytics.features.tables import (
+    ACCOUNTS,
+    ASSETS,
+    KEPT_ACCOUNTS,
+    KEPT_MEANS,
+    KEPT_PAIRS,
+    KEPT_PAYMENTS,
+    LEGS,
+    WINDOW,
+)
 
 ROUND_UNITS: Final = 1_000
 """An amount is round when it is a multiple of this many whole units of its asset."""
-_KEPT: Final = ("time", "debit", "credit", "asset", "amount")
-"""Columns of ``legs`` that features read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where features read payments and accounts: any table with these columns.
+
+    Accounts are compared and never looked into, so numbers may stand for them.
+    """
+
+    payments: Table
+    """As `payments`: those within the window."""
+    earlier: Table
+    """As `earlier_pairs`; a pair may come more than once."""
+    means: Table
+    """As `mean_payments`."""
+    accounts: Table
+    """As ``accounts``."""
+
+    @classmethod
+    def documented(cls) -> Self:
+        """Return the source that is the documented tables, for any backend that has them."""
+        within = payments()
+        return cls(
+            payments=within,
+            earlier=earlier_pairs(),
+            means=mean_payments(within),
+            accounts=ACCOUNTS,
+        )
+
+    @classmethod
+    def kept(cls) -> Self:
+        """Return the source that a warehouse keeps up with every block."""
+        return cls(
+            payments=KEPT_PAYMENTS, earlier=KEPT_PAIRS, means=KEPT_MEANS, accounts=KEPT_ACCOUNTS
+        )
 
 
 def payments() -> Table:
     """Return the payments between two accounts within the window.
 
-    Issues, redemptions, first balances and payments to oneself are none. Columns `_KEPT` of
-    ``legs``, and ``size``: the amount as a multiple of the mean payment of its asset in the window, so that
-    amounts of different assets may stand side by side; ``is_round``, 1 or 0.
+    Issues, redemptions, first balances and payments to oneself are none. Columns ``height``, ``time``,
+    ``debit``, ``credit``, ``asset`` and ``amount`` of ``legs``, and ``receipt``: when the payer was last
+    paid, up to and with the same block; null before its first receipt.
     """
     legs = _until_the_end()
-    legs = legs.filter(legs.time > legs.after).select(_KEPT)
-    usual = legs.group_by("asset").agg(mean=legs.amount.mean())
+    legs = legs.filter(legs.time > legs.after)
+    legs = legs.select("height", "time", "debit", "credit", "asset", "amount")
+    received = legs.group_by(account=legs.credit, height=legs.height).agg(at=legs.time.max())
+    paid = legs.select(account=legs.debit, height=legs.height, at=ibis.null("timestamp")).distinct()
+    events = received.union(paid, distinct=False)
+    until_now = ibis.range_window(
+        preceding=None, following=0, group_by=events.account, order_by=events.height
+    )
+    events = events.mutate(receipt=events["at"].max().over(until_now))
+    receipts = events.group_by(payer=events.account, paid_at=events.height).agg(
+        receipt=events.receipt.max()
+    )
+    joined = legs.left_join(
+        receipts, [legs.debit == receipts.payer, legs.height == receipts.paid_at]
+    )
+    return joined.select(*legs.columns, "receipt")
+
+
+def earlier_pairs() -> Table:
+    """Return ``account`` and ``other`` of the payments in the memory: who had paid whom already."""
+    legs = _until_the_end()
+    legs = legs.filter(legs.time > legs.remembered_after, legs.time <= legs.after)
+    return legs.select(account=legs.debit, other=legs.credit)
+
+
+def mean_payments(of: Table) -> Table:
+    """Return the ``mean`` payment of each ``asset``, smallest units."""
+    return of.group_by("asset").agg(mean=of.amount.mean())
+
+
+def sized(source: Source) -> Table:
+    """Return the payments within the window, with what features measure of each.
+
+    ``size``: the amount as a multiple of the mean payment of its asset in the window, so that amounts
+    of different assets may stand side by side; ``is_round``, 1 or 0; ``stay``: seconds since the
+    payer's last receipt within the window, null without one.
+    """
+    of = source.payments.cross_join(WINDOW.select("after"))
     rounding = ASSETS.select(
         "asset", unit=(ibis.literal(10.0) ** ASSETS.decimals * ROUND_UNITS).cast("int64")
     )
-    joined = legs.join(usual, "asset").join(rounding, "asset")
-    return joined.mutate(
+    joined = of.join(source.means, "asset").join(rounding, "asset")
+    since_receipt = _seconds(joined.time) - _seconds(joined.receipt)
+    return joined.select(
+        "time",
+        "debit",
+        "credit",
         size=joined.amount / joined["mean"],
         is_round=(joined.amount % joined.unit == 0).ifelse(1, 0),
-    ).drop("mean", "unit")
-
-
-def sides(of: Table) -> Table:
-    """Return each payment twice: once from its payer, once from its payee.
-
-    Columns: ``account``, ``other``, ``is_paid`` (1 from the payer, 0 from the payee), ``size``,
-    ``is_round``, ``time``, ``seconds`` (the time since 1970) and ``receipt``: when the account was
-    last paid, up to and with the same block, in such seconds; null before its first receipt.
-    """
-    kept = {name: of[name] for name in ("size", "is_round", "time")}
-    paid = of.select(account=of.debit, other=of.credit, is_paid=ibis.literal(1), **kept)
-    received = of.select(account=of.credit, other=of.debit, is_paid=ibis.literal(0), **kept)
-    both = paid.union(received, distinct=False)
-    both = both.mutate(seconds=both.time.epoch_seconds())
-    until_now = ibis.range_window(
-        preceding=None, following=0, group_by=both.account, order_by=both.seconds
+        stay=(joined.receipt > joined.after).ifelse(since_receipt, ibis.null("int64")),
     )
-    arrival = (both.is_paid == 0).ifelse(both.seconds, ibis.null("int64"))
-    return both.mutate(receipt=arrival.max().over(until_now))
 
 
 def days(of: Table) -> Table:
@@ -59,18 +124,19 @@ def days(of: Table) -> Table:
     return of.group_by(account=of.debit, day=of.time.truncate("D")).agg(made=of.count())
 
 
-def pairs(of: Table) -> Table:
+def pairs(of: Table, source: Source) -> Table:
     """Return who paid whom: ``account``, ``other``, ``size`` (their sum), and two marks, 1 or 0.
 
     ``is_new``: not in the memory before the window; ``is_mutual``: the other paid the account too.
     """
-    paid = of.group_by(account=of.debit, other=of.credit).agg(size=of.size.sum())
+    paid = of.group_by(account=of.debit, other=of.credit).agg(size=of["size"].sum())
     back = paid.select(account=paid.other, other=paid.account, back=ibis.literal(1))
-    legs = _until_the_end()
-    legs = legs.filter(legs.time > legs.remembered_after, legs.time <= legs.after)
-    earlier = legs.select(account=legs.debit, other=legs.credit)
     # Most payments before the window are between others: those go before the rest is made distinct.
-    known = earlier.semi_join(paid, ["account", "other"]).distinct().mutate(known=ibis.literal(1))
+    known = (
+        source.earlier.semi_join(paid, ["account", "other"])
+        .distinct()
+        .mutate(known=ibis.literal(1))
+    )
     marked = paid.left_join(back, ["account", "other"]).select(*paid.columns, "back")
     marked = marked.left_join(known, ["account", "other"]).select(*marked.columns, "known")
     return marked.select(
@@ -92,3 +158,8 @@ def _until_the_end() -> Table:
         legs.height <= legs.until_height,
         legs.time <= legs.until,
     )
+
+
+def _seconds(time: TimestampValue) -> IntegerValue:
+    """Return whole seconds since 1970; engines differ in what they do with fractions."""
+    return time.truncate("s").epoch_seconds().cast("int64")

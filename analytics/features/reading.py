@@ -1,4 +1,4 @@
-"""Features of the warehouse: the expressions as DuckDB's SQL, on a cursor of ours."""
+"""Features of the warehouse: the expressions as DuckDB's SQL over what the warehouse keeps for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from functools import cache
 from typing import Final, NamedTuple
 
 import duckdb
+import numpy as np
+
+from analytics.warehouse.reading import account_key
 
 WINDOW_MS: Final = 7 * 86_400_000
 """How far back features look, milliseconds."""
@@ -50,60 +53,106 @@ def read_features(
 ) -> list[AccountFeatures]:
     """Return the features of all accounts, or of one, in the order of their ids.
 
-    Numbers are rounded to `DECIMALS`, because sums of the same blocks differ in their last digits
-    by the order in which threads add.
+    Of one account only its own payments are read, and amounts for the means. Numbers are rounded to
+    `DECIMALS`, because sums of the same blocks differ in their last digits by the order in which
+    threads add.
     """
-    names, query = _query()
+    key = None if account is None else account_key(cursor, account)
+    if account is not None and key is None:
+        return []
     first_ms = window.end_ms - window.length_ms
-    times = [_moment(at) for at in (window.end_ms, first_ms, first_ms - window.memory_ms)]
-    asked: list[object] = [window.height, times[2], times[0], window.height, *times]
-    condition = "" if account is None else "WHERE account = ?"
-    rows = cursor.execute(
-        f"{_AROUND.format(query=query)} {condition} ORDER BY account",
-        asked if account is None else [*asked, account],
-    ).fetchall()
+    asked: dict[str, object] = {
+        "height": window.height,
+        "until": make_moment(window.end_ms),
+        "after": make_moment(first_ms),
+        "remembered_after": make_moment(first_ms - window.memory_ms),
+    }
+    if key is None:
+        query = kept_query(is_of_one=False)
+    else:
+        query, asked["key"] = kept_query(is_of_one=True), key
+    found = cursor.sql(query, params=asked).to_arrow_table()
+    texts = [found[name].to_pylist() for name in _TEXTS]
+    numbers = [np.round(found[name].to_numpy(), DECIMALS).tolist() for name in feature_names()]
     return [
-        AccountFeatures(
-            account,
-            member,
-            kind,
-            {name: round(value, DECIMALS) for name, value in zip(names, values, strict=True)},
-        )
-        for account, member, kind, *values in rows
+        AccountFeatures(account, member, kind, dict(zip(feature_names(), values, strict=True)))
+        for account, member, kind, values in zip(*texts, zip(*numbers, strict=True), strict=True)
     ]
+
+
+def feature_names() -> tuple[str, ...]:
+    """Return the names of the features in the order of their columns."""
+    return _compiled().names
 
 
 def prepare_features() -> None:
     """Make the query now, so that no block waits for it later."""
-    _query()
+    _compiled()
 
 
-# The expression cuts by time itself. DuckDB skips what it need not read by constants alone, so the
-# legs are cut by them before.
-_AROUND: Final = """
-WITH legs AS (
-    SELECT height, time, kind, debit, credit, asset, amount FROM main.legs
-    WHERE height <= ? AND time > ? AND time <= ?
-), feature_window AS (
-    SELECT ?::BIGINT AS until_height, ?::TIMESTAMP AS until, ?::TIMESTAMP AS after,
-        ?::TIMESTAMP AS remembered_after
-)
-SELECT * FROM ({query})
+_TEXTS: Final = ("account", "member", "kind")
+_PAYMENTS: Final = """
+SELECT height, time, debit, credit, asset, amount, receipt FROM internal.legs
+WHERE kind = 'transfer' AND debit <> credit AND height <= $height AND time > $after AND time <= $until
 """
+_PAIRS: Final = """
+SELECT debit AS account, credit AS other FROM internal.legs
+WHERE kind = 'transfer' AND debit <> credit AND height <= $height
+  AND time > $remembered_after AND time <= $after
+"""
+_OF_ONE: Final = "AND (debit = $key OR credit = $key)"
 
 
 @cache
-def _query() -> tuple[tuple[str, ...], str]:
-    """Return the names of the features and the SQL of their rows, made once."""
+def kept_query(*, is_of_one: bool) -> str:
+    """Return the query of the features of one account, ``$key``, or of all of a warehouse.
+
+    What features are made of is cut by constants here, with which DuckDB skips what it need not read;
+    what is made of it is the expression.
+    """
+    compiled, one = _compiled(), _OF_ONE if is_of_one else ""
+    return f"""
+WITH feature_window AS (
+    SELECT $height::BIGINT AS until_height, $until::TIMESTAMP AS until, $after::TIMESTAMP AS after,
+        $remembered_after::TIMESTAMP AS remembered_after
+), kept_means AS (
+    WITH kept_payments AS ({_PAYMENTS}) {compiled.means}
+), kept_payments AS ({_PAYMENTS} {one}), kept_pairs AS ({_PAIRS} {one}), kept_accounts AS (
+    SELECT key AS account, member, kind, opened_height
+    FROM internal.accounts {"WHERE key = $key" if is_of_one else ""}
+)
+SELECT a.account, f.* EXCLUDE (account)
+FROM ({compiled.features}) AS f JOIN internal.accounts AS a ON a.key = f.account
+ORDER BY a.account
+"""  # noqa: S608 - our own text
+
+
+class _Compiled(NamedTuple):
+    """The expressions as DuckDB's SQL."""
+
+    names: tuple[str, ...]
+    features: str
+    means: str
+
+
+@cache
+def _compiled() -> _Compiled:
+    """Return the expressions over what the warehouse keeps, made once."""
     import ibis  # noqa: PLC0415 - takes a second, and a process that only ingests needs none
 
     from analytics.features.accounts import NAMES, features  # noqa: PLC0415 - imports ibis
+    from analytics.features.payments import Source, mean_payments  # noqa: PLC0415 - imports ibis
 
-    table = features().select("account", "member", "kind", *NAMES)
-    return NAMES, str(ibis.to_sql(table, dialect="duckdb"))
+    source = Source.kept()
+    rows = features(source).select("account", "member", "kind", *NAMES)
+    return _Compiled(
+        names=NAMES,
+        features=str(ibis.to_sql(rows, dialect="duckdb")),
+        means=str(ibis.to_sql(mean_payments(source.payments), dialect="duckdb")),
+    )
 
 
-def _moment(time_ms: int) -> datetime:
+def make_moment(time_ms: int) -> datetime:
     """Return a time as the tables hold it: UTC without a zone."""
     seconds, rest = divmod(time_ms, 1_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1_000, tzinfo=None)

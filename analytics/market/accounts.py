@@ -24,9 +24,12 @@ SELECT a.account, a.member, a.kind, a.status, a.opened_height, epoch_ms(a.opened
 FROM accounts AS a LEFT JOIN blocks AS b ON b.height = a.last_height
 """
 _BALANCES: Final = """
-SELECT account, asset, arg_max(balance, day) AS held FROM balances_daily
-WHERE account IN (SELECT unnest(?::VARCHAR[]))
-GROUP BY account, asset HAVING held > 0 ORDER BY account, asset
+SELECT a.account, d.asset, arg_max(d.balance, d.day) AS held
+FROM internal.days AS d JOIN internal.accounts AS a ON a.key = d.account
+WHERE d.account IN (
+    SELECT key FROM internal.accounts WHERE account IN (SELECT unnest(?::VARCHAR[]))
+)
+GROUP BY a.account, d.asset HAVING held > 0 ORDER BY a.account, d.asset
 """
 _ALERTS: Final = """
 SELECT account, count(*) FROM alerts WHERE account IN (SELECT unnest(?::VARCHAR[]))

@@ -21,10 +21,19 @@ from analytics.server import Route, Services, answer, integer
 
 _KEY: Final = "(SELECT key FROM internal.accounts WHERE account = ?)"
 _SIDES: Final = {
-    "member": "d.member, c.member, NULL AS debit, NULL AS credit",
-    "account": "d.member, c.member, d.account AS debit, c.account AS credit",
+    "member": "d.member, c.member, NULL, NULL",
+    "account": "d.member, c.member, d.account, c.account",
 }
 """What a flow is between, by level: members and accounts on either side, debit first."""
+_PARTS: Final = {
+    "member": "SELECT debit, credit, asset, 1 AS legs, amount FROM internal.legs {where}",
+    # Pairs of accounts are many: their ids are looked up once for all legs of a pair.
+    "account": """
+        SELECT debit, credit, asset, count(*) AS legs, sum(amount) AS amount
+        FROM internal.legs {where} GROUP BY debit, credit, asset
+    """,
+}
+"""What is summed, by level."""
 
 
 class Place(NamedTuple):
@@ -42,15 +51,12 @@ async def list_flows(services: Services, request: web.Request) -> web.StreamResp
     place = _place(request) or Place(services.progress.ingested.height, 0)
     legs, sides = _legs(request, place.height), _between(request)
     # Every part of the text is ours; what was asked for is bound.
+    level = request.query["level"]
     query = f"""
-        WITH sums AS (
-            SELECT debit_key, credit_key, asset, count(*) AS legs, sum(amount) AS amount
-            FROM internal.legs {legs.where} GROUP BY debit_key, credit_key, asset
-        )
-        SELECT {_SIDES[request.query["level"]]}, s.asset, sum(s.legs), sum(s.amount)
-        FROM sums AS s
-        JOIN internal.accounts AS d ON d.key = s.debit_key
-        JOIN internal.accounts AS c ON c.key = s.credit_key
+        SELECT {_SIDES[level]}, s.asset, sum(s.legs), sum(s.amount)
+        FROM ({_PARTS[level].format(where=legs.where)}) AS s
+        JOIN internal.accounts AS d ON d.key = s.debit
+        JOIN internal.accounts AS c ON c.key = s.credit
         {sides.where} GROUP BY 1, 2, 3, 4, 5 ORDER BY 7 DESC, 5, 1, 2, 3, 4 LIMIT ? OFFSET ?
     """  # noqa: S608
 
@@ -71,12 +77,12 @@ async def list_flows(services: Services, request: web.Request) -> web.StreamResp
 
 def _legs(request: web.Request, height: int) -> Conditions:
     """Return which legs count."""
-    conditions = Conditions("debit_key IS NOT NULL", "credit_key IS NOT NULL")
+    conditions = Conditions("debit IS NOT NULL", "credit IS NOT NULL")
     conditions.add("height <= ?", height)
     conditions.add_equal(request, {"asset": "asset"})
     conditions.add_period(request)
     if (account := request.query.get("account")) is not None:
-        conditions.add(f"(debit_key = {_KEY} OR credit_key = {_KEY})", account, account)
+        conditions.add(f"(debit = {_KEY} OR credit = {_KEY})", account, account)
     return conditions
 
 

@@ -20,11 +20,12 @@ from analytics.server import Route, Services, answer
 
 _WITHIN: Final = "time BETWEEN make_timestamp_ms($since) AND make_timestamp_ms($until)"
 _HELD: Final = """
-    SELECT account, asset, arg_max(balance, day) AS balance FROM balances_daily
+    SELECT account AS key, asset, arg_max(balance, day) AS balance FROM internal.days
     WHERE day <= make_timestamp_ms($until)::DATE AND $since <= $until
     GROUP BY account, asset
 """
-"""What accounts held at the end of the period; the second condition binds what is not needed."""
+"""What accounts, by number, held at the end of the period; the second condition binds what is not
+needed."""
 FIRST_MS: Final = 0
 LAST_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
@@ -47,8 +48,8 @@ REPORTS: Final[Mapping[str, Report]] = {
         columns=("day", "asset", "transactions", "legs", "amount", "payers", "payees"),
         texts=frozenset({"day", "amount"}),
         query=f"""
-            SELECT time::DATE AS day, asset, count(DISTINCT txid), count(*), sum(amount),
-                   count(DISTINCT debit_key), count(DISTINCT credit_key)
+            SELECT time::DATE AS day, asset, count(DISTINCT (height << 32) | index), count(*), sum(amount),
+                   count(DISTINCT debit), count(DISTINCT credit)
             FROM internal.legs WHERE txid IS NOT NULL AND {_WITHIN}
             GROUP BY day, asset ORDER BY day, asset
         """,  # noqa: S608 - our own text
@@ -59,17 +60,18 @@ REPORTS: Final[Mapping[str, Report]] = {
         query=f"""
             WITH held AS ({_HELD}),
             moved AS (
-                SELECT debit AS account, asset, amount AS paid, 0 AS received FROM legs
-                WHERE txid IS NOT NULL AND debit IS NOT NULL AND {_WITHIN}
+                SELECT debit AS key, asset, sum(amount) AS paid, 0 AS received
+                FROM internal.legs
+                WHERE txid IS NOT NULL AND debit IS NOT NULL AND {_WITHIN} GROUP BY debit, asset
                 UNION ALL
-                SELECT credit, asset, 0, amount FROM legs
-                WHERE txid IS NOT NULL AND credit IS NOT NULL AND {_WITHIN}
+                SELECT credit, asset, 0, sum(amount) FROM internal.legs
+                WHERE txid IS NOT NULL AND credit IS NOT NULL AND {_WITHIN} GROUP BY credit, asset
                 UNION ALL
-                SELECT account, asset, 0, 0 FROM held
+                SELECT key, asset, 0, 0 FROM held
             ),
             sums AS (
-                SELECT account, asset, sum(paid) AS paid, sum(received) AS received FROM moved
-                GROUP BY account, asset
+                SELECT key, asset, sum(paid) AS paid, sum(received) AS received FROM moved
+                GROUP BY key, asset
             ),
             warned AS (
                 SELECT member, count(*) AS alerts FROM alerts JOIN accounts USING (account)
@@ -85,9 +87,9 @@ REPORTS: Final[Mapping[str, Report]] = {
             FROM members AS m
             LEFT JOIN opened AS o ON o.member = m.member
             LEFT JOIN warned AS w ON w.member = m.member
-            LEFT JOIN accounts AS a ON a.member = m.member
-            LEFT JOIN sums AS s ON s.account = a.account
-            LEFT JOIN held AS h ON h.account = s.account AND h.asset = s.asset
+            LEFT JOIN internal.accounts AS a ON a.member = m.member
+            LEFT JOIN sums AS s ON s.key = a.key
+            LEFT JOIN held AS h ON h.key = s.key AND h.asset = s.asset
             GROUP BY m.member, m.name, s.asset
             QUALIFY s.asset IS NOT NULL OR count(s.asset) OVER (PARTITION BY m.member) = 0
             ORDER BY m.member, s.asset
@@ -107,9 +109,11 @@ REPORTS: Final[Mapping[str, Report]] = {
         query=f"""
             WITH held AS ({_HELD}),
             holdings AS (
-                SELECT 'account' AS level, account AS holder, asset, balance FROM held
+                SELECT 'account' AS level, account AS holder, asset, balance
+                FROM held JOIN internal.accounts USING (key)
                 UNION ALL
-                SELECT 'member', member, asset, sum(balance) FROM held JOIN accounts USING (account)
+                SELECT 'member', member, asset, sum(balance)
+                FROM held JOIN internal.accounts USING (key)
                 GROUP BY member, asset
             ),
             ranked AS (

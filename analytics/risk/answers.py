@@ -8,22 +8,31 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any, Final
 
 import duckdb
+import numpy as np
 from aiohttp import web
 
 from analytics.errors import RequestRefused
-from analytics.features.reading import AccountFeatures, Window, read_features
+from analytics.features.reading import (
+    WINDOW_MS,
+    AccountFeatures,
+    Window,
+    feature_names,
+    make_moment,
+    read_features,
+)
+from analytics.limits import SEGMENTS_LIVE_LEGS_MAX
+from analytics.risk.assessing import Due, read_strengths
 from analytics.risk.bands import Band, band_after
+from analytics.risk.kept import Kept, gather, read_kept
 from analytics.risk.model import ACCOUNT_MODEL, account_risk
 from analytics.risk.scores import ACCOUNT, MARKET, MEMBER, THE_MARKET, read_written
-from analytics.risk.segments import SEGMENTS, segment_of
+from analytics.risk.segments import SEGMENTS, Segment, segment_of
 from analytics.server import Route, Services, answer, integer
+from analytics.warehouse.reading import account_key
 from analytics.warehouse.sql import first_row
 
 HISTORY_MAX: Final = 500
@@ -45,13 +54,18 @@ SELECT id, typology, severity, score, height, epoch_ms(time) FROM alerts
 WHERE account = ? AND height <= ? ORDER BY height DESC, id DESC LIMIT ?
 """
 _NEIGHBOURS: Final = """
-SELECT other, asset, sum(paid), sum(received), sum(payments), max(epoch_ms(time)) FROM (
-    SELECT credit AS other, asset, amount AS paid, 0 AS received, 1 AS payments, time FROM legs
-    WHERE debit = ? AND kind = 'transfer' AND credit <> debit AND height <= ? AND epoch_ms(time) > ?
-    UNION ALL
-    SELECT debit, asset, 0, amount, 1, time FROM legs
-    WHERE credit = ? AND kind = 'transfer' AND credit <> debit AND height <= ? AND epoch_ms(time) > ?
-) GROUP BY other, asset ORDER BY sum(payments) DESC, other, asset LIMIT ?
+SELECT a.account, n.asset, n.paid, n.received, n.payments, n.last_ms
+FROM (
+    SELECT if(debit = $key, credit, debit) AS other, asset,
+           sum(amount) FILTER (debit = $key) AS paid,
+           sum(amount) FILTER (credit = $key) AS received,
+           count(*) AS payments, max(epoch_ms(time)) AS last_ms
+    FROM internal.legs
+    WHERE (debit = $key OR credit = $key) AND kind = 'transfer' AND debit <> credit
+      AND height <= $height AND time > make_timestamp_ms($after)
+    GROUP BY other, asset
+) AS n JOIN internal.accounts AS a ON a.key = n.other
+ORDER BY n.payments DESC, a.account, n.asset LIMIT $limit
 """
 
 
@@ -81,7 +95,8 @@ async def show_account(services: Services, request: web.Request) -> web.StreamRe
             "kind": features.kind,
             "segment": segment_of(features.values),
             "at": {"height": at.height, "time_ms": at.time_ms},
-            "latest": _latest(cursor, ACCOUNT, account, at.height) or _unwritten(features, at),
+            "latest": _latest(cursor, ACCOUNT, account, at.height)
+            or _unwritten(cursor, features, at),
             "history": _history(cursor, account, at),
             "alerts": _alerts(cursor, account, at),
             "neighbours": _neighbours(cursor, account, at),
@@ -117,23 +132,13 @@ async def list_segments(services: Services, _: web.Request) -> web.StreamRespons
     """Give every segment: how many accounts, how risky, what they typically do."""
 
     def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-        at = _at(cursor, services, None)
-        rows = read_features(cursor, Window(height=at.height, end_ms=at.time_ms))
-        written = read_written(cursor)
-        scores = {
-            subject: (score.score, score.band)
-            for (kind, subject), score in written.items()
-            if kind == ACCOUNT
+        cursor.execute("BEGIN")  # features and scores of one moment
+        known = _all_accounts(cursor, _at(cursor, services, None))
+        return {
+            "height": known.height,
+            "time_ms": known.time_ms,
+            "items": [_profile(segment, known) for segment in SEGMENTS],
         }
-        members: dict[str, list[AccountFeatures]] = defaultdict(list)
-        for row in rows:
-            members[segment_of(row.values)].append(row)
-        items = [
-            {"segment": segment.name, "description": segment.description}
-            | _profile(members[segment.name], scores)
-            for segment in SEGMENTS
-        ]
-        return {"height": at.height, "time_ms": at.time_ms, "items": items}
 
     return answer(await services.queries.run(ask))
 
@@ -173,9 +178,13 @@ def _latest(
     }
 
 
-def _unwritten(features: AccountFeatures, at: _At) -> dict[str, Any]:
-    """Return the score of an account that was not assessed yet, and so has had no alert."""
-    risk = account_risk(features.values, {})
+def _unwritten(
+    cursor: duckdb.DuckDBPyConnection, features: AccountFeatures, at: _At
+) -> dict[str, Any]:
+    """Return the score of an account that was not assessed yet."""
+    due = Due(at.height, at.time_ms, (features.account,))
+    strengths = read_strengths(cursor, due).get(features.account, {})
+    risk = account_risk(features.values, strengths)
     return {
         "score": risk.score,
         "band": band_after(risk.score, Band.LOW).value,
@@ -201,14 +210,19 @@ def _alerts(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> list[di
 def _neighbours(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> list[dict[str, Any]]:
     """Return with whom an account dealt within the memory of the features, by asset."""
     window = Window(height=at.height, end_ms=at.time_ms)
-    bounds = [account, at.height, at.time_ms - window.length_ms - window.memory_ms]
-    rows = cursor.execute(_NEIGHBOURS, [*bounds, *bounds, NEIGHBOURS_MAX]).fetchall()
+    asked = {
+        "key": account_key(cursor, account),
+        "height": at.height,
+        "after": at.time_ms - window.length_ms - window.memory_ms,
+        "limit": NEIGHBOURS_MAX,
+    }
+    rows = cursor.execute(_NEIGHBOURS, asked).fetchall()
     return [
         {
             "account": other,
             "asset": asset,
-            "paid": str(paid),
-            "received": str(received),
+            "paid": str(paid or 0),
+            "received": str(received or 0),
             "payments": int(payments),
             "last_ms": last_ms,
         }
@@ -216,22 +230,58 @@ def _neighbours(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> lis
     ]
 
 
-def _profile(
-    rows: Sequence[AccountFeatures], scores: dict[str, tuple[float, Band]]
-) -> dict[str, Any]:
-    """Return what the accounts of a segment are like."""
-    known = [(scores[row.account][0], row.account) for row in rows if row.account in scores]
-    known.sort(key=lambda one: (-one[0], one[1]))
-    at_risk = sum(scores[account][1] in (Band.HIGH, Band.CRITICAL) for _, account in known)
-    names = rows[0].values if rows else ()
+def _all_accounts(cursor: duckdb.DuckDBPyConnection, at: _At) -> Kept:
+    """Return what is known of all accounts: now, or where that takes long as of the last assessment.
+
+    Scores are the latest in both cases.
+    """
+    kept = read_kept(cursor)
+    first = make_moment(at.time_ms - WINDOW_MS)
+    counted = first_row(
+        cursor,
+        "SELECT count(*) FROM internal.legs WHERE time > ? AND height <= ?",
+        [first, at.height],
+    )
+    if kept is None or counted is None or counted[0] <= SEGMENTS_LIVE_LEGS_MAX:
+        rows = read_features(cursor, Window(height=at.height, end_ms=at.time_ms))
+        return gather(rows, _account_scores(cursor, -1), at.height, at.time_ms)
+    newer = _account_scores(cursor, kept.height)
+    pairs = zip(kept.accounts, kept.scores, kept.bands, strict=True)
+    latest = [
+        (newer[account][0], newer[account][1].value) if account in newer else (score, band)
+        for account, score, band in pairs
+    ]
+    return kept._replace(scores=[one[0] for one in latest], bands=[one[1] for one in latest])
+
+
+def _account_scores(cursor: duckdb.DuckDBPyConnection, above: int) -> dict[str, tuple[float, Band]]:
     return {
-        "accounts": len(rows),
-        "at_risk": at_risk,
-        "mean_score": sum(score for score, _ in known) / len(rows) if rows else 0.0,
-        "medians": {name: median(row.values[name] for row in rows) for name in names},
+        subject: (written.score, written.band)
+        for (kind, subject), written in read_written(cursor, above).items()
+        if kind == ACCOUNT
+    }
+
+
+def _profile(segment: Segment, known: Kept) -> dict[str, Any]:
+    """Return what the accounts of a segment are like."""
+    places = [place for place, name in enumerate(known.segments) if name == segment.name]
+    scored = [
+        (score, known.accounts[place], known.bands[place])
+        for place in places
+        if (score := known.scores[place]) is not None
+    ]
+    scored.sort(key=lambda one: (-one[0], one[1]))
+    medians = np.median(known.values[places], axis=0).tolist() if places else []
+    return {
+        "segment": segment.name,
+        "description": segment.description,
+        "accounts": len(places),
+        "at_risk": sum(band in (Band.HIGH, Band.CRITICAL) for _, _, band in scored),
+        "mean_score": sum(score for score, _, _ in scored) / len(places) if places else 0.0,
+        "medians": dict(zip(feature_names(), medians, strict=False)),
         "examples": [
-            {"account": account, "score": score, "band": scores[account][1].value}
-            for score, account in known[:EXAMPLES_MAX]
+            {"account": account, "score": score, "band": band}
+            for score, account, band in scored[:EXAMPLES_MAX]
         ],
     }
 

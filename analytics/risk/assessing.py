@@ -1,4 +1,4 @@
-"""When risk is assessed, and what of it is written: as a part of the second stage, exactly once.
+"""When risk is assessed, and what of it is written: the third stage's work, exactly once.
 
 All accounts are assessed with the first block of every day of the chain's life (in its first day
 sooner: after 1, 3, 7, 15, … minutes), members and the market with them; an account that a block raises
@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import duckdb
 
-from analytics.alerts import Alert
-from analytics.features.reading import AccountFeatures, Window, read_features
-from analytics.movements import BlockFacts
+from analytics.features.reading import AccountFeatures, Window, feature_names, read_features
 from analytics.risk.bands import Band, band_after
+from analytics.risk.kept import Kept, gather, read_kept
 from analytics.risk.model import (
     ACCOUNT_MODEL,
     ALERT_DAYS_MAX,
@@ -30,8 +29,16 @@ from analytics.risk.model import (
     market_risk,
     member_risk,
 )
-from analytics.risk.scores import ACCOUNT, MARKET, MEMBER, THE_MARKET, Score, Subject, Written
-from analytics.warehouse.store import Warehouse
+from analytics.risk.scores import (
+    ACCOUNT,
+    MARKET,
+    MEMBER,
+    THE_MARKET,
+    Score,
+    Subject,
+    Written,
+    read_written,
+)
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
@@ -42,6 +49,7 @@ SCORE_STEP: Final = 0.05
 WRITE_EVERY_MS: Final = DAY_MS
 """A score other than 0 is written at least this often, milliseconds of the chain's time."""
 
+_TIMES: Final = "SELECT height, epoch_ms(time) FROM blocks WHERE height IN (0, ?)"
 _ALERTS: Final = """
 SELECT account, typology, score, epoch_ms(time) FROM alerts
 WHERE account IS NOT NULL AND epoch_ms(time) > ? AND height <= ? AND (? OR list_contains(?, account))
@@ -62,59 +70,64 @@ class Due(NamedTuple):
     """Its time."""
     accounts: tuple[str, ...] | None
     """Which accounts; None for everything."""
-    alerts: tuple[Alert, ...]
-    """Alerts that are not in the warehouse yet."""
+
+
+class Assessed(NamedTuple):
+    """What is to be written of an assessment."""
+
+    scores: list[Score]
+    """Those that are news."""
+    kept: Kept | None
+    """Everything, where all was due."""
 
 
 class Assessor:
-    """Assesses risk for the second stage. ``written`` is what the warehouse holds already."""
+    """Assesses risk for the third stage, from where an earlier run left it."""
 
-    def __init__(self, warehouse: Warehouse, written: dict[Subject, Written]) -> None:
-        self._warehouse = warehouse
+    def __init__(self, written: dict[Subject, Written]) -> None:
+        """Begin before the first block; ``written`` is what the warehouse holds already."""
         self._written = written
         self._began_ms = 0
         self._slot = 0
-        self._last = Window(height=0, end_ms=0)
         self._features: dict[str, Mapping[str, float]] = {}
 
-    def see(self, facts: BlockFacts) -> bool:
+    @classmethod
+    def load(cls, cursor: duckdb.DuckDBPyConnection, height: int) -> Self:
+        """Return the assessor that has seen the blocks up to a height, -1 for none."""
+        assessor = cls(read_written(cursor))
+        times = dict(cursor.execute(_TIMES, [height]).fetchall()) if height >= 0 else {}
+        for seen in sorted(times):
+            assessor.see(seen, times[seen])
+        kept = read_kept(cursor)
+        if kept is not None:
+            rows = zip(kept.accounts, kept.values.tolist(), strict=True)
+            assessor._keep((account, _named(values)) for account, values in rows)
+        return assessor
+
+    def see(self, height: int, time_ms: int) -> bool:
         """Take note of a block, in order from genesis on; tell whether all is due with it."""
-        if facts.height == 0:
-            self._began_ms = facts.time_ms
-        slot = _slot(facts.time_ms, self._began_ms)
-        is_due, self._slot = slot != self._slot and facts.height > 0, slot
-        if is_due:
-            self._last = Window(height=facts.height, end_ms=facts.time_ms)
+        if height == 0:
+            self._began_ms = time_ms
+        slot = _slot(time_ms, self._began_ms)
+        is_due, self._slot = slot != self._slot and height > 0, slot
         return is_due
 
-    def resume(self) -> None:
-        """Recall the features of the last block with which all was due, of those seen so far."""
-        if self._last.height > 0:
-            with self._warehouse.reading() as cursor:
-                self._keep(read_features(cursor, self._last))
-
-    def assess(self, due: Due) -> list[Score]:
-        """Return the scores that are to be written with a block."""
-        with self._warehouse.reading() as cursor:
-            strengths = _read_strengths(cursor, due)
-            rows = [] if due.accounts is not None else read_features(cursor, self._last)
-        if due.accounts is None:
-            self._keep(rows)
-        for alert in due.alerts:
-            if alert.account is not None:
-                of_account = strengths.setdefault(alert.account, {})
-                strength = decayed(alert.score, (due.time_ms - alert.time_ms) / DAY_MS)
-                of_account[alert.typology] = max(strength, of_account.get(alert.typology, 0.0))
-        if due.accounts is None:
-            written = {subject for kind, subject in self._written if kind == ACCOUNT}
-            known = self._features.keys() | strengths.keys() | written
-            chosen = [row.account for row in rows if row.account in known]
-        else:
-            chosen = list(due.accounts)
-        assessed = [self._of_account(account, strengths, due) for account in chosen]
-        if due.accounts is None:
-            assessed += self._groups({row.account: row.member for row in rows}, assessed, due)
-        return [score for score in assessed if self._is_news(score)]
+    def assess(self, cursor: duckdb.DuckDBPyConnection, due: Due) -> Assessed:
+        """Return what is to be written with a block that detection has done."""
+        strengths = read_strengths(cursor, due)
+        if due.accounts is not None:
+            scores = [self._of_account(account, strengths, due) for account in due.accounts]
+            return Assessed([score for score in scores if self._is_news(score)], None)
+        rows = read_features(cursor, Window(height=due.height, end_ms=due.time_ms))
+        self._keep((row.account, row.values) for row in rows)
+        written = {subject for kind, subject in self._written if kind == ACCOUNT}
+        known = self._features.keys() | strengths.keys() | written
+        scores = [
+            self._of_account(row.account, strengths, due) for row in rows if row.account in known
+        ]
+        kept = _kept(rows, scores, due)
+        scores += self._groups({row.account: row.member for row in rows}, scores, due)
+        return Assessed([score for score in scores if self._is_news(score)], kept)
 
     def note(self, scores: Iterable[Score]) -> None:
         """Remember scores that are committed."""
@@ -123,12 +136,12 @@ class Assessor:
                 score.score, score.band, score.time_ms
             )
 
-    def _keep(self, rows: Sequence[AccountFeatures]) -> None:
+    def _keep(self, rows: Iterable[tuple[str, Mapping[str, float]]]) -> None:
         """Remember the features of the accounts that did something."""
         self._features = {
-            row.account: row.values
-            for row in rows
-            if row.values["paid_count"] + row.values["received_count"] > 0
+            account: values
+            for account, values in rows
+            if values["paid_count"] + values["received_count"] > 0
         }
 
     def _of_account(
@@ -169,7 +182,16 @@ class Assessor:
         return is_old and (score.score > 0 or before.score > 0)
 
 
-def _read_strengths(cursor: duckdb.DuckDBPyConnection, due: Due) -> dict[str, dict[str, float]]:
+def _kept(rows: Sequence[AccountFeatures], scores: Iterable[Score], due: Due) -> Kept:
+    of_account = {score.subject: (score.score, score.band) for score in scores}
+    return gather(rows, of_account, due.height, due.time_ms)
+
+
+def _named(values: Sequence[float]) -> dict[str, float]:
+    return dict(zip(feature_names(), values, strict=True))
+
+
+def read_strengths(cursor: duckdb.DuckDBPyConnection, due: Due) -> dict[str, dict[str, float]]:
     """Return by account and typology what the strongest alert up to a block still counts."""
     accounts = due.accounts or ()
     first_ms = due.time_ms - ALERT_DAYS_MAX * DAY_MS

@@ -104,10 +104,11 @@ def account_risk(features: Mapping[str, float], alerts: Mapping[str, float]) -> 
         Reason(
             feature=sign.feature,
             value=features[sign.feature],
-            contribution=BEHAVIOUR_WEIGHT * sign.weight * _cut(sign.degree(features)),
+            contribution=BEHAVIOUR_WEIGHT * sign.weight * degree,
             text=sign.text(features[sign.feature]),
         )
         for sign in SIGNS
+        if (degree := _cut(sign.degree(features))) > 0
     ]
     return _weighed([*_of_alerts(alerts), *signs])
 

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from analytics.alerts import Reason
+from analytics.limits import SCORES_CHUNK
 from analytics.risk.bands import Band
 from analytics.warehouse.sql import run_with
 
@@ -62,14 +63,27 @@ _COLUMNS: Final = pa.schema(
 _LATEST: Final = """
 SELECT subject_kind, subject, arg_max(score, height), arg_max(band, height),
     arg_max(epoch_ms(time), height)
-FROM scores GROUP BY subject_kind, subject
+FROM scores WHERE height > ? GROUP BY subject_kind, subject
 """
 
 
 def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) -> None:
     """Write rows, within the transaction that advances the cursor to their block."""
-    if not scores:
-        return
+    for first in range(0, len(scores), SCORES_CHUNK):
+        batch = _table(scores[first : first + SCORES_CHUNK])
+        run_with(cursor, "INSERT INTO scores SELECT * FROM batch", batch)
+
+
+def read_written(cursor: duckdb.DuckDBPyConnection, above: int = -1) -> dict[Subject, Written]:
+    """Return what was last written of every subject, above a height."""
+    rows = cursor.execute(_LATEST, [above]).fetchall()
+    return {
+        (kind, subject): Written(score, Band(band), time_ms)
+        for kind, subject, score, band, time_ms in rows
+    }
+
+
+def _table(scores: Sequence[Score]) -> pa.Table:
     rows = [
         {
             "subject_kind": score.kind,
@@ -87,13 +101,4 @@ def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) ->
         }
         for score in scores
     ]
-    run_with(cursor, "INSERT INTO scores SELECT * FROM batch", pa.Table.from_pylist(rows, _COLUMNS))
-
-
-def read_written(cursor: duckdb.DuckDBPyConnection) -> dict[Subject, Written]:
-    """Return what was last written of every subject."""
-    rows = cursor.execute(_LATEST).fetchall()
-    return {
-        (kind, subject): Written(score, Band(band), time_ms)
-        for kind, subject, score, band, time_ms in rows
-    }
+    return pa.Table.from_pylist(rows, _COLUMNS)

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from analytics.sandbox.limits import MESSAGE_BYTES_MAX, SCAN_ROWS, SQL_TABLES_MAX
+from analytics.warehouse.reading import scan_query
 from analytics.warehouse.schema import DOCUMENTED_TABLES
 from analytics.warehouse.store import Warehouse
 
@@ -92,9 +93,8 @@ class Scans:
             if cursor is None:
                 return
             try:
-                names = ", ".join(f'"{name}"' for name in columns)
-                table = request["table"]
-                rows = cursor.sql(f"SELECT {names} FROM {table}").to_arrow_reader(SCAN_ROWS)  # noqa: S608 - names of the schema
+                query = scan_query(request["table"], columns)
+                rows = cursor.sql(query).to_arrow_reader(SCAN_ROWS)
                 with (
                     target.makefile("wb") as file,
                     pa.ipc.new_stream(file, rows.schema) as writer,

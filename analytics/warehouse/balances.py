@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analytics.errors import WarehouseCorrupt
-from analytics.warehouse.accounts import NO_ACCOUNT
+from analytics.warehouse.accounts import NO_ACCOUNT, Integers
 from ledger.limits import ASSETS_MAX
-
-Integers = npt.NDArray[np.int64]
 
 DAY_MS: Final = 86_400_000
 """A UTC day, milliseconds."""

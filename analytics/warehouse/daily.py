@@ -15,18 +15,17 @@ import numpy as np
 import pyarrow as pa
 
 from analytics.limits import OPEN_DAY_ROWS_MAX
-from analytics.warehouse.accounts import AccountKeys
-from analytics.warehouse.balances import DAY_MS, Balances, Integers, changes_of, pair_codes
-from analytics.warehouse.rows import Columns
+from analytics.warehouse.accounts import Integers
+from analytics.warehouse.balances import DAY_MS, Balances, changes_of, pair_codes
+from analytics.warehouse.rows import Columns, keys_array
 from analytics.warehouse.sql import first_row, run_with
 from ledger.limits import ASSETS_MAX
 
 _CURRENT: Final = """
 SELECT key, asset, sum(change)::BIGINT AS balance FROM (
-    SELECT credit_key AS key, asset, amount AS change
-    FROM internal.legs WHERE credit_key IS NOT NULL
+    SELECT credit AS key, asset, amount AS change FROM internal.legs WHERE credit IS NOT NULL
     UNION ALL
-    SELECT debit_key, asset, -amount FROM internal.legs WHERE debit_key IS NOT NULL
+    SELECT debit, asset, -amount FROM internal.legs WHERE debit IS NOT NULL
 ) GROUP BY key, asset
 """
 _LAST_OF_OPEN_DAY: Final = """
@@ -38,26 +37,20 @@ FROM internal.open_day GROUP BY account, asset, day
 class DailyBalances:
     """Current balances in memory and the rows of the days."""
 
-    def __init__(self, accounts: AccountKeys, assets: list[str]) -> None:
-        self._accounts = accounts
-        self._assets = np.array(assets, dtype=object)
+    def __init__(self, assets: list[str]) -> None:
+        self._assets = assets
         self._balances = Balances()
         self._open_day: int | None = None
         self._open_rows = 0
 
     @classmethod
-    def load(
-        cls,
-        connection: duckdb.DuckDBPyConnection,
-        accounts: AccountKeys,
-        asset_keys: dict[str, int],
-    ) -> Self:
+    def load(cls, connection: duckdb.DuckDBPyConnection, asset_keys: dict[str, int]) -> Self:
         """Return the balances that the legs of a warehouse add up to.
 
         Raises:
             WarehouseCorrupt: one of them is below zero.
         """
-        daily = cls(accounts, list(asset_keys))
+        daily = cls(list(asset_keys))
         current = connection.execute(_CURRENT).fetchnumpy()
         keys = np.asarray(current["key"], np.int64)
         assets = np.array([asset_keys[asset] for asset in current["asset"]], np.int64)
@@ -91,11 +84,11 @@ class DailyBalances:
 
     def _rows(self, codes: Integers, balances: Integers, day: int, height: int) -> pa.Table:
         keys, assets = codes // ASSETS_MAX, codes % ASSETS_MAX
-        texts = self._accounts.texts
+        codes_of_assets = pa.array(self._assets, pa.string())
         return pa.table(
             {
-                "account": pa.array([texts[key] for key in keys.tolist()], pa.string()),
-                "asset": pa.array(self._assets[assets], pa.string()),
+                "account": keys_array(keys),
+                "asset": pa.DictionaryArray.from_arrays(pa.array(assets), codes_of_assets),
                 "day": pa.array(np.full(len(codes), day, np.int32), pa.date32()),
                 "height": np.full(len(codes), height, np.int64),
                 "balance": balances,

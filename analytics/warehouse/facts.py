@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ _BLOCKS: Final = """
 SELECT height, epoch_ms(time), legs FROM blocks WHERE height BETWEEN ? AND ? ORDER BY height
 """
 _LEGS: Final = """
-SELECT txid, index, leg, kind, debit, credit, asset, amount, reference
-FROM legs WHERE height BETWEEN ? AND ? ORDER BY height, index, leg
+SELECT lower(hex(txid)), index, leg, kind, debit, credit, asset, amount, reference
+FROM internal.legs WHERE height BETWEEN ? AND ? ORDER BY height, index, leg
 """
 _OPENED: Final = """
 SELECT opened_height, account, member, kind
@@ -25,16 +25,19 @@ FROM internal.accounts WHERE opened_height BETWEEN ? AND ? ORDER BY key
 
 
 def read_facts(
-    cursor: duckdb.DuckDBPyConnection, first_height: int, last_height: int
+    cursor: duckdb.DuckDBPyConnection, texts: Sequence[str], first_height: int, last_height: int
 ) -> Iterator[BlockFacts]:
-    """Yield the facts of the blocks from one height to another, as far as they are here."""
+    """Yield the facts of the blocks from one height to another, as far as they are here.
+
+    ``texts`` are the accounts' ids by number.
+    """
     while first_height <= last_height:
         page_end = min(last_height, first_height + COMMIT_BLOCKS_MAX - 1)
         blocks = cursor.execute(_BLOCKS, [first_height, page_end]).fetchall()
         if not blocks:
             return
         page = _first_legs(blocks)
-        yield from _page(cursor, page)
+        yield from _page(cursor, texts, page)
         first_height = page[-1][0] + 1
 
 
@@ -48,13 +51,25 @@ def _first_legs(blocks: list[Any]) -> list[Any]:
     return blocks
 
 
-def _page(cursor: duckdb.DuckDBPyConnection, blocks: list[Any]) -> Iterator[BlockFacts]:
+def _page(
+    cursor: duckdb.DuckDBPyConnection, texts: Sequence[str], blocks: list[Any]
+) -> Iterator[BlockFacts]:
     heights = [blocks[0][0], blocks[-1][0]]
     opened: dict[int, list[AccountOpened]] = {}
     for height, *account in cursor.execute(_OPENED, heights).fetchall():
         opened.setdefault(height, []).append(AccountOpened._make(account))
     # Rows of the query are in the order of the blocks, each of which says how many are its own.
-    movements = map(Movement._make, cursor.execute(_LEGS, heights).fetchall())
+    movements = (
+        Movement(
+            txid, index, leg, kind,
+            None if debit is None else texts[debit],
+            None if credit is None else texts[credit],
+            asset, amount, reference,
+        )
+        for txid, index, leg, kind, debit, credit, asset, amount, reference in cursor.execute(
+            _LEGS, heights
+        ).fetchall()
+    )  # fmt: skip
     for height, time_ms, legs in blocks:
         yield BlockFacts(
             height=height,

@@ -1,37 +1,37 @@
-"""Reads of the warehouse that are quick because they know how it stores things."""
+"""Reads of the warehouse that know how it stores things."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import duckdb
 
-_LEG_COLUMNS: Final = (
-    "txid, height, index, leg, time, kind, debit, credit, asset, amount, reference"
-)
-_RECENT_LEGS: Final = f"""
-SELECT {_LEG_COLUMNS} FROM internal.legs
-WHERE (debit_key = $key OR credit_key = $key) AND height <= $height
-ORDER BY height DESC, index DESC, leg DESC LIMIT $limit
-"""  # noqa: S608 - made of constants
+from analytics.warehouse.sql import first_row
+
+_SIDES: Final = {"debit": "d.account AS debit", "credit": "c.account AS credit"}
+_TXID: Final = "lower(hex(l.txid)) AS txid"
 
 
 def account_key(cursor: duckdb.DuckDBPyConnection, account: str) -> int | None:
     """Return the warehouse's number for an account, ``sun1…``; None where there is none."""
-    query = "SELECT key FROM internal.accounts WHERE account = ?"
-    rows = cursor.execute(query, [account]).fetchall()
-    return rows[0][0] if rows else None
+    row = first_row(cursor, "SELECT key FROM internal.accounts WHERE account = ?", [account])
+    return None if row is None else int(row[0])
 
 
-def recent_legs(
-    cursor: duckdb.DuckDBPyConnection, account: str, *, height: int, limit: int
-) -> list[tuple[Any, ...]]:
-    """Return an account's last legs up to a height, newest first, as rows of ``legs``.
+def scan_query(table: str, columns: Iterable[str]) -> str:
+    """Return the query of columns of a documented table, both of them names of the schema.
 
-    It compares numbers: by the ids themselves, ten million legs take several times as long.
+    Of ``legs`` it looks up the accounts that are asked for alone: DuckDB would join them all the same.
     """
-    key = account_key(cursor, account)
-    if key is None:
-        return []
-    parameters = {"key": key, "height": height, "limit": limit}
-    return cursor.execute(_RECENT_LEGS, parameters).fetchall()
+    if table != "legs":
+        names = ", ".join(f'"{name}"' for name in columns)
+        return f"SELECT {names} FROM {table}"  # noqa: S608 - our own names
+    chosen = list(columns)
+    names = ", ".join(_SIDES.get(name, _TXID if name == "txid" else f"l.{name}") for name in chosen)
+    joins = [
+        f"LEFT JOIN internal.accounts AS {side[0]} ON {side[0]}.key = l.{side}"
+        for side in _SIDES
+        if side in chosen
+    ]
+    return f"SELECT {names} FROM internal.legs AS l {' '.join(joins)}"  # noqa: S608 - our own names

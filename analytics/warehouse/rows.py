@@ -1,40 +1,55 @@
 """Blocks as rows, and rows as Arrow columns.
 
-``Rows`` takes decoded blocks one after the other and keeps what the tables will hold of them. The
-legs, of which there are many, stay tuples until they become columns, all at once.
+``Rows`` takes decoded blocks one after the other and keeps what the tables will hold of them, in
+lists that grow by whole blocks: a statement a leg would take longer than all else. ``Columns`` makes
+arrays of them, all at once; accounts become their numbers there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from msgspec.structs import astuple
+import pyarrow.compute as pc
 
-from analytics.warehouse.accounts import NO_ACCOUNT, AccountKeys, OpenedRow
+from analytics.warehouse.accounts import NO_ACCOUNT, AccountKeys, Integers, OpenedRow
 from ledger.blocks import Block, SealedHeader
 from ledger.genesis import Genesis
 from ledger.identity import Account, AccountId, AccountStatus
-from ledger.kinds import KIND_OF, Effect, Issue, OpenAccount, Redeem, Transfer
+from ledger.kinds import KIND_OF, Issue, Leg, OpenAccount, Redeem, Transfer
 from ledger.measures import Freeze, Govern, measure_kind
 from ledger.transactions import SignedTransaction, opened_account_id
 
 GENESIS_KIND: Final = "genesis"
 """Kind of the legs that stand for the balances of the genesis document."""
+TRANSFER_KIND: Final = "transfer"
+"""Kind of the legs between two accounts."""
 
-KIND_NAMES: Final = {effect: kind.name.lower() for effect, kind in KIND_OF.items()}
+KIND_NAMES: Final[dict[type, str]] = {effect: kind.name.lower() for effect, kind in KIND_OF.items()}
 """Kinds of transactions as the tables name them."""
 
-LegTuple: TypeAlias = tuple[bytes | None, bytes | None, str, int, str]
-"""Debit, credit, asset, amount, reference."""
-Integers: TypeAlias = npt.NDArray[np.int64]
-
 _TIME: Final = pa.timestamp("ms")
+_EFFECT: Final = attrgetter("body.effect")
+_LEGS: Final = attrgetter("legs")
+_REFERENCE: Final = attrgetter("body.reference")
+_TXID: Final = attrgetter("txid")
+
+
+class OneSidedLeg(NamedTuple):
+    """A leg of which the ledger knows one side only, with the fields of a transfer's."""
+
+    debit: bytes | None
+    credit: bytes | None
+    asset: str
+    amount: int
+    reference: str = ""
 
 
 @dataclass(slots=True)
@@ -45,9 +60,19 @@ class Rows:
     """Numbers of the accounts; those that the blocks open are added."""
     blocks: list[tuple[Any, ...]] = field(default_factory=list)
     """Rows of ``blocks``."""
-    transactions: list[tuple[Any, ...]] = field(default_factory=list)
-    """Rows of ``transactions``; the genesis document is one without a txid."""
-    legs: list[LegTuple] = field(default_factory=list)
+    in_block: list[int] = field(default_factory=list)
+    """Transactions of each block; the genesis document counts as one, without a txid."""
+    txids: list[bytes | None] = field(default_factory=list)
+    """Of each transaction."""
+    kinds: list[str] = field(default_factory=list)
+    """Of each transaction."""
+    members: list[str | None] = field(default_factory=list)
+    """Who acts, of each transaction."""
+    counts: list[int] = field(default_factory=list)
+    """Legs of each transaction."""
+    references: list[str] = field(default_factory=list)
+    """Of each transaction."""
+    legs: list[Leg | OneSidedLeg] = field(default_factory=list)
     """Legs of these transactions, in order."""
     opened: list[OpenedRow] = field(default_factory=list)
     """Accounts that came into being."""
@@ -62,70 +87,63 @@ class Rows:
         for account, record in sorted(genesis.accounts.items()):
             self._open(account, record, 0, genesis.time_ms)
         for account, held in sorted(genesis.balances.items()):
-            self.legs.extend((None, account, asset, held[asset], "") for asset in sorted(held))
+            self.legs.extend(
+                OneSidedLeg(None, account, asset, held[asset]) for asset in sorted(held)
+            )
         count = len(self.legs)
-        self.transactions.append((None, 0, 0, genesis.time_ms, GENESIS_KIND, None, count, ""))
+        self.in_block.append(1)
+        self.txids.append(None)
+        self.kinds.append(GENESIS_KIND)
+        self.members.append(None)
+        self.counts.append(count)
+        self.references.append("")
         self.blocks.append((*_header_row(sealed), 0, count))
 
     def add(self, block: Block) -> None:
         """Take in the block that follows."""
-        header = block.header
-        before, height, time_ms = len(self.legs), header.height, header.time_ms
-        for index, transaction in enumerate(block.transactions):
-            start = len(self.legs)
-            body = transaction.body
-            effect, reference = body.effect, body.reference
-            member = None
-            # Most are transfers, and there are many: nothing is called for them in vain.
-            if type(effect) is not Transfer:
-                member = _acting_member(transaction)
-                self._other(effect, transaction, index, height, time_ms, member)
-            elif reference:
-                self._transfer(effect, reference)
-            else:
-                self.legs.extend(map(astuple, effect.legs))
-            count, kind = len(self.legs) - start, KIND_NAMES[type(effect)]
-            txid = transaction.txid.hex()
-            self.transactions.append((txid, height, index, time_ms, kind, member, count, reference))
-        counts = (len(block.transactions), len(self.legs) - before)
+        transactions, before = block.transactions, len(self.legs)
+        effects = list(map(_EFFECT, transactions))
+        types = list(map(type, effects))
+        members: list[str | None] = [None] * len(types)
+        if types.count(Transfer) == len(types):
+            parts: list[Sequence[Leg | OneSidedLeg]] = list(map(_LEGS, effects))
+        else:
+            parts = []
+            for index, (transaction, effect) in enumerate(zip(transactions, effects, strict=True)):
+                if isinstance(effect, Transfer):
+                    parts.append(effect.legs)
+                else:
+                    members[index] = _acting_member(transaction)
+                    parts.append(self._other(transaction, index, block, members[index]))
+        self.legs.extend(chain.from_iterable(parts))
+        self.in_block.append(len(types))
+        self.txids.extend(map(_TXID, transactions))
+        self.kinds.extend(map(KIND_NAMES.__getitem__, types))
+        self.members.extend(members)
+        self.counts.extend(map(len, parts))
+        self.references.extend(map(_REFERENCE, transactions))
+        counts = (len(types), len(self.legs) - before)
         self.blocks.append((*_header_row(block.sealed), *counts))
 
-    def _transfer(self, effect: Transfer, reference: str) -> None:
-        self.legs.extend(
-            (leg.debit, leg.credit, leg.asset, leg.amount, leg.reference or reference)
-            for leg in effect.legs
-        )
-
     def _other(
-        self,
-        effect: Effect,
-        transaction: SignedTransaction,
-        index: int,
-        height: int,
-        time_ms: int,
-        member: str,
-    ) -> None:
+        self, transaction: SignedTransaction, index: int, block: Block, member: str | None
+    ) -> Sequence[OneSidedLeg]:
+        """Take in what is no transfer; return its legs."""
+        effect, header = transaction.body.effect, block.header
         if isinstance(effect, Issue):
-            reference = transaction.body.reference
-            self.legs.extend(
-                (None, account, effect.asset, amount, reference)
-                for account, amount in effect.entries
-            )
-        elif isinstance(effect, Redeem):
-            reference = transaction.body.reference
-            self.legs.extend(
-                (account, None, effect.asset, amount, reference)
-                for account, amount in effect.entries
-            )
-        elif isinstance(effect, OpenAccount):
+            return [OneSidedLeg(None, to, effect.asset, amount) for to, amount in effect.entries]
+        if isinstance(effect, Redeem):
+            return [OneSidedLeg(of, None, effect.asset, amount) for of, amount in effect.entries]
+        if isinstance(effect, OpenAccount):
             account = opened_account_id(transaction.txid)
             key, text = self.accounts.open(account)
             kind, status = effect.account_kind.value, AccountStatus.ACTIVE.value
-            row = OpenedRow(key, account, text, member, kind, status, height, time_ms)
-            self.opened.append(row)
+            opened = (header.height, header.time_ms)
+            self.opened.append(OpenedRow(key, account, text, str(member), kind, status, *opened))
         elif isinstance(effect, Govern):
-            place = (transaction.txid.hex(), height, index, time_ms)
-            self._govern(effect, place, member)
+            place = (transaction.txid.hex(), header.height, index, header.time_ms)
+            self._govern(effect, place, str(member))
+        return ()
 
     def _govern(self, effect: Govern, place: tuple[Any, ...], member: str) -> None:
         for measure in effect.measures:
@@ -139,6 +157,10 @@ class Rows:
         key, text = self.accounts.open(account)
         member, kind, status = record.member, record.kind.value, record.status.value
         self.opened.append(OpenedRow(key, account, text, member, kind, status, height, time_ms))
+
+
+Booleans = npt.NDArray[np.bool_]
+_NEVER: Final = np.iinfo(np.int64).max
 
 
 def _header_row(sealed: SealedHeader) -> tuple[Any, ...]:
@@ -157,21 +179,21 @@ class Columns:
 
     def __init__(self, rows: Rows, asset_keys: dict[str, int]) -> None:
         self._rows = rows
-        columns = list(zip(*rows.transactions, strict=True)) or [()] * 8
-        self._txids, heights, indexes, times, self._kinds, self._members, counts, refs = columns
-        self._references = refs
-        self._heights = np.array(heights, np.int64)
-        self._indexes = np.array(indexes, np.int64)
-        self._times = np.array(times, np.int64)
-        self._counts = np.array(counts, np.int64)
+        count, legs = len(rows.legs), rows.legs
+        in_block = np.array(rows.in_block, np.int64)
+        of_block = np.repeat(np.arange(len(in_block)), in_block)
+        self._heights = np.array([block[0] for block in rows.blocks], np.int64)[of_block]
+        self._times = np.array([block[3] for block in rows.blocks], np.int64)[of_block]
+        self._indexes = np.arange(len(of_block)) - (np.cumsum(in_block) - in_block)[of_block]
+        self._counts = np.array(rows.counts, np.int64)
         self._of_leg = np.repeat(np.arange(len(self._counts)), self._counts)
-        legs = list(zip(*rows.legs, strict=True)) or [()] * 5
-        debits, receivers, self._assets, amounts, self._leg_references = legs
-        account_keys = rows.accounts.of_id
-        self.debit_keys: Integers = _numbers(debits, pa.binary(), account_keys)
-        self.credit_keys: Integers = _numbers(receivers, pa.binary(), account_keys)
-        self.asset_keys: Integers = _numbers(self._assets, pa.string(), asset_keys)
-        self.amounts: Integers = np.array(amounts, np.int64)
+        self._asset_codes = list(asset_keys)
+        numbers = rows.accounts.numbers
+        self.debit_keys = numbers(map(attrgetter("debit"), legs), count)
+        self.credit_keys = numbers(map(attrgetter("credit"), legs), count)
+        assets = map(asset_keys.__getitem__, map(attrgetter("asset"), legs))
+        self.asset_keys: Integers = np.fromiter(assets, np.int64, count)
+        self.amounts: Integers = np.fromiter(map(attrgetter("amount"), legs), np.int64, count)
 
     @cached_property
     def leg_heights(self) -> Integers:
@@ -183,45 +205,54 @@ class Columns:
         """Time of each leg, milliseconds since 1970."""
         return self._times[self._of_leg]
 
+    @cached_property
+    def is_payment(self) -> Booleans:
+        """Whether each leg moves an amount from one account to another, within a transfer."""
+        is_transfer = np.array([kind == TRANSFER_KIND for kind in self._rows.kinds], np.bool_)
+        # The sides differ, so one is missing at most; a transfer's is not.
+        is_payment: Booleans = is_transfer[self._of_leg] & (self.debit_keys != self.credit_keys)
+        return is_payment
+
     def blocks(self) -> pa.Table:
         """Return the rows of ``blocks``."""
         names = ("height", "hash", "parent", "time", "sealer", "bits", "transactions", "legs")
         return table(names, self._rows.blocks)
 
     def transactions(self) -> pa.Table:
-        """Return the rows of ``transactions``, which the genesis document is not one of."""
-        columns = {
-            "txid": pa.array(self._txids, pa.string()),
-            "height": self._heights,
-            "index": self._indexes,
-            "time": pa.array(self._times, _TIME),
-            "kind": pa.array(self._kinds, pa.string()),
-            "member": pa.array(self._members, pa.string()),
-            "legs": self._counts,
-            "reference": pa.array(self._references, pa.string()),
-        }
-        made = pa.table(columns)
-        return made.slice(1) if self._txids[:1] == (None,) else made
+        """Return the rows of ``internal.transactions``; the genesis document is not one of them."""
+        rows = self._rows
+        made = pa.table(
+            {
+                "txid": pa.array(rows.txids, pa.binary()),
+                "height": self._heights,
+                "index": self._indexes,
+                "time": pa.array(self._times, _TIME),
+                "kind": pa.array(rows.kinds, pa.string()),
+                "member": pa.array(rows.members, pa.string()),
+                "legs": self._counts,
+                "reference": pa.array(rows.references, pa.string()),
+            }
+        )
+        return made.slice(1) if rows.txids[:1] == [None] else made
 
-    def legs(self) -> pa.Table:
-        """Return the rows of ``internal.legs``."""
+    def legs(self, receipts_ms: Integers) -> pa.Table:
+        """Return the rows of ``internal.legs``; ``receipts_ms`` is that column, or -1."""
         of_leg = self._of_leg
         first = np.cumsum(self._counts) - self._counts
         return pa.table(
             {
-                "txid": _coded(of_leg, self._txids),
+                "txid": _coded(of_leg, pa.array(self._rows.txids, pa.binary())),
                 "height": self.leg_heights,
                 "index": self._indexes[of_leg],
                 "leg": np.arange(len(of_leg)) - first[of_leg],
                 "time": pa.array(self.leg_times, _TIME),
-                "kind": _coded(of_leg, self._kinds),
-                "debit": self._texts(self.debit_keys),
-                "credit": self._texts(self.credit_keys),
-                "asset": pa.array(self._assets, pa.string()),
+                "kind": _coded(of_leg, pa.array(self._rows.kinds, pa.string())),
+                "debit": keys_array(self.debit_keys),
+                "credit": keys_array(self.credit_keys),
+                "asset": _coded(self.asset_keys, pa.array(self._asset_codes, pa.string())),
                 "amount": self.amounts,
-                "reference": pa.array(self._leg_references, pa.string()),
-                "debit_key": _keys(self.debit_keys),
-                "credit_key": _keys(self.credit_keys),
+                "reference": self._references(),
+                "receipt": pa.array(receipts_ms, _TIME, mask=receipts_ms < 0),
             }
         )
 
@@ -236,24 +267,29 @@ class Columns:
 
     def activity(self) -> pa.Table:
         """Return the number of each account that moved, with its first and last height here."""
-        keys = np.concatenate((self.debit_keys, self.credit_keys))
-        heights = np.concatenate((self.leg_heights, self.leg_heights))
-        moved = keys != NO_ACCOUNT
-        unique, places = np.unique(keys[moved], return_inverse=True)
-        first = np.full(len(unique), np.iinfo(np.int64).max)
-        last = np.zeros(len(unique), np.int64)
-        np.minimum.at(first, places, heights[moved])
-        np.maximum.at(last, places, heights[moved])
-        return pa.table({"key": unique, "first_height": first, "last_height": last})
+        heights = self.leg_heights
+        # One place more: a missing side has the number -1, which is the last place.
+        places = len(self._rows.accounts.texts) + 1
+        first, last = np.full(places, _NEVER), np.full(places, -1)
+        for keys in (self.debit_keys, self.credit_keys):
+            # Heights rise: where an account comes several times, the last assignment stays.
+            early, late = np.full(places, _NEVER), np.full(places, -1)
+            early[keys[::-1]], late[keys] = heights[::-1], heights
+            first, last = np.minimum(first, early), np.maximum(last, late)
+        moved = np.flatnonzero(last[:-1] >= 0)
+        return pa.table({"key": moved, "first_height": first[moved], "last_height": last[moved]})
 
     def statuses(self) -> pa.Table:
         """Return the number and the status of each account that a measure was about."""
         return table(("key", "status"), self._rows.statuses.items())
 
-    def _texts(self, keys: Integers) -> pa.DictionaryArray:
-        unique, places = np.unique(keys, return_inverse=True)
-        texts = self._rows.accounts.texts
-        return _coded(places, [None if key < 0 else texts[key] for key in unique.tolist()])
+    def _references(self) -> pa.Array:
+        """Return each leg's own text, else its transaction's."""
+        own = pa.array(list(map(attrgetter("reference"), self._rows.legs)), pa.string())
+        if not any(self._rows.references):
+            return own
+        of_transaction = pa.array(self._rows.references, pa.string()).take(pa.array(self._of_leg))
+        return pc.if_else(pc.equal(own, ""), of_transaction, own)
 
 
 def table(
@@ -269,22 +305,10 @@ def table(
     return pa.table(made)
 
 
-def _numbers(values: Iterable[Any], kind: pa.DataType, keys: Mapping[Any, int]) -> Integers:
-    """Return the number of each value, looked up once for all that are the same; of None, -1."""
-    coded = pa.array(values, kind).dictionary_encode()
-    distinct = coded.dictionary.to_pylist()
-    known = np.fromiter(map(keys.__getitem__, distinct), np.int64, len(distinct))
-    # The place after the last is that of the values that are missing.
-    places = coded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
-    numbers: Integers = np.append(known, NO_ACCOUNT)[places]
-    return numbers
-
-
-def _coded(places: npt.NDArray[np.int64], values: Iterable[str | None]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(places.astype(np.int32)), pa.array(list(values), pa.string())
-    )
-
-
-def _keys(keys: Integers) -> pa.Array:
+def keys_array(keys: Integers) -> pa.Array:
+    """Return numbers of accounts as a column, null where there is none."""
     return pa.array(keys.astype(np.int32), mask=keys == NO_ACCOUNT)
+
+
+def _coded(places: Integers, values: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), values)

@@ -5,7 +5,7 @@ ends the process, each block is there once or not at all. Readers take cursors o
 whole commits only.
 
     append(blocks)  ──►  one transaction: rows, balances, ingest cursor
-    writing()       ──►  one transaction: alerts, scores, detection cursor
+    writing()       ──►  one transaction: alerts or scores, and their stage's cursor
     reading()       ──►  a cursor for queries, in any thread
 """
 
@@ -26,6 +26,7 @@ from analytics.movements import BlockFacts
 from analytics.warehouse.accounts import AccountKeys, OpenedRow
 from analytics.warehouse.daily import DailyBalances
 from analytics.warehouse.facts import read_facts
+from analytics.warehouse.receipts import Receipts
 from analytics.warehouse.rows import Columns, Rows
 from analytics.warehouse.schema import INGEST, SCHEMA_VERSION, STATEMENTS
 from analytics.warehouse.sql import first_row, run_with
@@ -91,7 +92,8 @@ class Warehouse:
         self._accounts = _load_accounts(connection)
         codes = [row[0] for row in connection.execute("SELECT asset FROM assets").fetchall()]
         self._asset_keys = {code: key for key, code in enumerate(sorted(codes))}
-        self._daily = DailyBalances.load(connection, self._accounts, self._asset_keys)
+        self._daily = DailyBalances.load(connection, self._asset_keys)
+        self._receipts = Receipts.load(connection)
         self._cursor = self.cursor(INGEST)
 
     @classmethod
@@ -190,7 +192,7 @@ class Warehouse:
         Blocks that are not here yet end it.
         """
         with self.reading() as cursor:
-            yield from read_facts(cursor, first_height, last_height)
+            yield from read_facts(cursor, self._accounts.texts, first_height, last_height)
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -213,11 +215,12 @@ class Warehouse:
 
     def _commit(self, rows: Rows) -> None:
         columns = Columns(rows, self._asset_keys)
+        receipts_ms = self._receipts.of(columns, len(self._accounts.texts))
         last = Cursor(height=rows.blocks[-1][0], hash=rows.blocks[-1][1])
         with self.writing() as cursor:
             _insert(cursor, "blocks", columns.blocks())
-            _insert(cursor, "transactions", columns.transactions())
-            _insert(cursor, "internal.legs", columns.legs())
+            _insert(cursor, "internal.transactions", columns.transactions())
+            _insert(cursor, "internal.legs", columns.legs(receipts_ms))
             _insert(cursor, "measures", columns.measures())
             _insert(cursor, f"internal.accounts ({_OPENED_COLUMNS})", columns.opened())
             _update_accounts(cursor, columns)
@@ -234,6 +237,14 @@ def advance(cursor: duckdb.DuckDBPyConnection, stage: str, last: Cursor) -> None
     if changed == (0,):
         row = [stage, last.height, last.hash]
         cursor.execute("INSERT INTO internal.cursors VALUES (?, ?, ?)", row)
+
+
+def block_cursor(cursor: duckdb.DuckDBPyConnection, height: int) -> Cursor:
+    """Return the cursor that stands at a block whose rows are here."""
+    row = first_row(cursor, "SELECT hash FROM blocks WHERE height = ?", [height])
+    if row is None:
+        raise AssertionError(f"block {height} was read, so its row is there")
+    return Cursor(height=height, hash=row[0])
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, target: str, rows: pa.Table) -> None:

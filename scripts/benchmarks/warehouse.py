@@ -1,220 +1,231 @@
-"""What the warehouse costs: appending decoded blocks, asking about the market and about one account.
+"""What the warehouse costs: appending decoded blocks, and what people ask of all of them.
 
-The market is synthetic: a hundred thousand accounts, few of which pay much; half of the legs are
-payments of their own, half stand in batches of a hundred, as salaries do.
+Questions are put to the handlers that answer the node, on the calling thread: what is timed is all that
+the analytics process does for them but HTTP.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 import statistics
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from random import Random
-from typing import Final
+from resource import RUSAGE_SELF, getrusage
+from typing import Final, TypeVar, cast
 
+import duckdb
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from analytics.assessing import Assessing
+from analytics.features.reading import Window, prepare_features, read_features
 from analytics.limits import COMMIT_LEGS_MAX
-from analytics.progress import resident_bytes
+from analytics.market.accounts import list_accounts
+from analytics.market.flows import list_flows
+from analytics.market.reports import show_report
+from analytics.progress import Progress
+from analytics.queries import Queries
+from analytics.response.store import Cases
+from analytics.risk.answers import list_segments, show_account
+from analytics.sandbox.runner import SqlRunner
+from analytics.server import Services
 from analytics.warehouse.opening import FILE_NAME, open_warehouse
-from analytics.warehouse.reading import recent_legs
-from analytics.warehouse.store import Settings, Warehouse
+from analytics.warehouse.schema import ASSESSMENT
+from analytics.warehouse.sql import first_row
+from analytics.warehouse.store import Settings, Warehouse, advance, block_cursor
 from ledger.addresses import encode_account_id
-from ledger.blocks import Block, SealedHeader
-from ledger.genesis import Genesis
-from ledger.hashing import TRANSACTION_ID, TxId
-from ledger.identity import ACCOUNT_ID_BYTES, AccountId
-from ledger.kinds import Leg, Transfer
-from ledger.transactions import NONCE_BYTES, Actor, Body, Signature, SignedTransaction
-from scripts.benchmarks.measure import Better, Figure, core_clock, one_core, spread_of
-from tests.factories import CNY, make_account, make_network
+from scripts.benchmarks.measure import Better, Figure, core_clock, one_core, seconds, spread_of
+from scripts.benchmarks.synthetic_market import BLOCK_LEGS, DAYS, SyntheticMarket
 
 LEGS: Final = 10_000_000
+QUICK_LEGS: Final = 1_000_000
 ACCOUNTS: Final = 100_000
-DAYS: Final = 60
-"""Days that the chain spans."""
-BLOCK_LEGS: Final = 5_000
-BATCH_LEGS: Final = 100
-OPENING: Final = 10**13
-SEED: Final = 8
+PAGES: Final = (0, 1, 10, 100, 1_000, 10_000, -1)
+"""Accounts whose pages are asked for: those that pay most, less, and hardly anything."""
+DAY_MS: Final = 86_400_000
+KIB: Final = 1_024
 MIB: Final = 1_048_576
 
-FEATURES: Final = """
-SELECT debit, count(*) AS payments, sum(amount) AS paid, max(amount) AS largest,
-       count(DISTINCT credit) AS payees, avg((hour(time) < 6)::INTEGER) AS night_share
-FROM legs
-WHERE debit IS NOT NULL AND time >= (SELECT max(time) - INTERVAL 7 DAY FROM blocks)
-GROUP BY debit
-"""
-TOTALS: Final = """
-SELECT debit, count(*) AS payments, sum(amount) AS paid, avg(amount) AS mean, max(amount) AS largest
-FROM legs WHERE debit IS NOT NULL GROUP BY debit
-"""
+Handler = Callable[[Services, web.Request], Awaitable[web.StreamResponse]]
+_T = TypeVar("_T")
 
 
 def measure_warehouse(build: Path, *, is_quick: bool) -> list[Figure]:
-    """Measure the append of a market, queries over all of it, and an account's page."""
-    legs, accounts = (200_000, 2_000) if is_quick else (LEGS, ACCOUNTS)
+    """Measure the append of a market, questions about all of it, and an account's page."""
+    legs = QUICK_LEGS if is_quick else LEGS
     directory = build / "warehouse"
     shutil.rmtree(directory, ignore_errors=True)
-    market = _Market(accounts, blocks=legs // BLOCK_LEGS)
+    market = SyntheticMarket(ACCOUNTS, blocks=legs // BLOCK_LEGS)
     with one_core():
         warehouse = open_warehouse(directory, market.genesis, Settings()).warehouse
         try:
-            return _figures(warehouse, market, directory, legs)
+            rates = _append(warehouse, market)
+            appended = _peak_bytes()
+            figures = _asked(warehouse, market)
         finally:
             warehouse.close()
-            shutil.rmtree(directory)
-
-
-def _figures(warehouse: Warehouse, market: _Market, directory: Path, legs: int) -> list[Figure]:
-    rates, peak = _append(warehouse, market)
-    detail = {"legs": legs, "accounts": len(market.ids), "threads": Settings().threads}
     size = (directory / FILE_NAME).stat().st_size
-    return [
-        Figure(
-            name=f"warehouse: append of {legs:,} legs",
-            value=statistics.median(rates),
-            unit="legs/s",
-            goal=200_000,
-            runs=len(rates),
-            spread=spread_of(rates),
-            detail=detail | {"file_bytes_a_leg": round(size / legs)},
-        ),
-        Figure(
-            name="warehouse: memory while it appends",
-            value=peak / MIB,
-            unit="MiB",
-            better=Better.LOWER,
-            goal=4_096,
-            detail=detail | {"with": "the generator of the blocks"},
-        ),
-        _timed(warehouse, "features of 7 days, every account", FEATURES, goal_s=1.0),
-        _timed(warehouse, "totals of all days, every account", TOTALS, goal_s=None),
-        _page(warehouse, market),
-    ]
+    shutil.rmtree(directory)
+    detail = {"legs": legs, "accounts": ACCOUNTS, "days": DAYS, "threads": Settings().threads}
+    append = Figure(
+        name=f"warehouse: append of {legs:,} legs",
+        value=statistics.median(rates),
+        unit="legs/s",
+        goal=200_000,
+        runs=len(rates),
+        spread=spread_of(rates),
+        detail=detail | {"file_bytes_a_leg": round(size / legs)},
+    )
+    memory = _least("memory, peak of append and questions", _peak_bytes() / MIB, "MiB", goal=4_096)
+    of_append: dict[str, float | int | str] = {
+        "append_mib": round(appended / MIB),
+        "with": "the generator of the blocks",
+    }
+    return [append, *figures, replace(memory, detail=of_append)]
 
 
-def _append(warehouse: Warehouse, market: _Market) -> tuple[list[float], int]:
-    """Append the market as catching up does; return legs a second of each commit, and the peak."""
-    rates, peak = [], 0
+def _append(warehouse: Warehouse, market: SyntheticMarket) -> list[float]:
+    """Append the market as catching up does; return legs a second of each commit."""
+    rates = []
     blocks = market.blocks()
     while chosen := list(islice(blocks, COMMIT_LEGS_MAX // BLOCK_LEGS)):
         began = core_clock()
         warehouse.append(chosen)
         rates.append(len(chosen) * BLOCK_LEGS / (core_clock() - began))
-        peak = max(peak, resident_bytes())
-    return rates, peak
+    return rates
 
 
-def _timed(warehouse: Warehouse, name: str, query: str, *, goal_s: float | None) -> Figure:
-    times, rows = [], 0
+def _asked(warehouse: Warehouse, market: SyntheticMarket) -> list[Figure]:
+    prepare_features()
+    last = warehouse.ingested
     with warehouse.reading() as cursor:
-        for _ in range(5):
+        row = first_row(cursor, "SELECT epoch_ms(max(time)) FROM blocks")
+        window = Window(height=last.height, end_ms=0 if row is None else row[0])
+        whole = [seconds(lambda: read_features(cursor, window)) for _ in range(2)]
+        ids = [encode_account_id(market.ids[place]) for place in PAGES]
+        single = [_time(read_features, cursor, window, account) for account in ids]
+    figures = [
+        _least("features of all accounts", statistics.median(whole), "s", goal=5.0, times=whole),
+        _least("features of one account, slowest", max(single), "s", goal=1.0, times=single),
+        _least("assessment of all accounts, with its commit", _assess(warehouse), "s"),
+    ]
+    progress = Progress(ingested=last, detected=last, report=lambda _: None)
+    asking = _Asking(warehouse, progress)
+    pages = [asking.page(account) for account in ids]
+    figures.append(_least("account page, slowest", max(pages), "s", goal=0.2, times=pages))
+    for name, handler, matched, query in (
+        ("segments", list_segments, {}, {}),
+        ("flows between members", list_flows, {}, {"level": "member"}),
+        ("top flows of accounts, a week", list_flows, {}, _week(window) | {"level": "account"}),
+        ("report of members", show_report, {"name": "members"}, {}),
+        (
+            "report of daily activity, a week",
+            show_report,
+            {"name": "daily-activity"},
+            _week(window),
+        ),
+    ):
+        times = [asking.time(handler, matched, {"limit": "100"} | query) for _ in range(3)]
+        goal = 1.0 if "a week" in name or name == "segments" else None
+        figures.append(_least(name, statistics.median(times), "s", goal=goal, times=times))
+    return figures
+
+
+def _assess(warehouse: Warehouse) -> float:
+    """Return how long the third stage takes with the first block of the last day."""
+    with warehouse.writing() as cursor:
+        row = first_row(
+            cursor,
+            "SELECT max(height) FROM blocks"
+            " WHERE time < (SELECT max(time) - INTERVAL 1 DAY FROM blocks)",
+        )
+        advance(cursor, ASSESSMENT, block_cursor(cursor, 0 if row is None else row[0]))
+    last = warehouse.ingested
+    stage = Assessing(warehouse, Progress(ingested=last, detected=last, report=lambda _: None))
+    return seconds(lambda: stage.assess_until(last.height))
+
+
+class _Asking:
+    """Puts requests to handlers."""
+
+    def __init__(self, warehouse: Warehouse, progress: Progress) -> None:
+        queries = cast("Queries", _OnThisThread(warehouse))
+        self._services = Services(
+            warehouse=warehouse,
+            queries=queries,
+            progress=progress,
+            cases=cast("Cases", None),  # asked by nothing here
+            sql=cast("SqlRunner", None),
+        )
+
+    def page(self, account: str) -> float:
+        """Return how long what the warehouse gives to an account's page takes, seconds."""
+        listed = self.time(list_accounts, {}, {"text": account, "limit": "1"})
+        return listed + self.time(show_account, {"account": account}, {})
+
+    def time(self, handler: Handler, matched: Mapping[str, str], query: Mapping[str, str]) -> float:
+        """Return how long an answer takes, seconds."""
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        request = make_mocked_request("GET", f"/?{asked}", match_info=dict(matched))
+
+        async def ask() -> float:
             began = core_clock()
-            rows = len(cursor.execute(query).fetchall())
-            times.append(core_clock() - began)
+            response = await handler(self._services, request)
+            taken = core_clock() - began
+            json.loads(
+                cast("bytes", cast("web.Response", response).body)
+            )  # an answer, not a refusal
+            return taken
+
+        return asyncio.run(ask())
+
+
+class _OnThisThread:
+    """Stands for `Queries` where nobody else asks: the clock is of one thread."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    async def run(
+        self,
+        ask: Callable[[duckdb.DuckDBPyConnection], _T],
+        *,
+        seconds_max: float = 0,  # noqa: ARG002 - as `Queries` has it
+    ) -> _T:
+        with self._warehouse.reading() as cursor:
+            return ask(cursor)
+
+
+def _time(
+    read: Callable[[duckdb.DuckDBPyConnection, Window, str], object],
+    cursor: duckdb.DuckDBPyConnection,
+    window: Window,
+    account: str,
+) -> float:
+    return seconds(lambda: read(cursor, window, account))
+
+
+def _week(window: Window) -> dict[str, str]:
+    return {"since_ms": str(window.end_ms - 7 * DAY_MS), "until_ms": str(window.end_ms)}
+
+
+def _peak_bytes() -> int:
+    return getrusage(RUSAGE_SELF).ru_maxrss * KIB
+
+
+def _least(
+    name: str, value: float, unit: str, *, goal: float | None = None, times: Sequence[float] = ()
+) -> Figure:
     return Figure(
         name=f"warehouse: {name}",
-        value=statistics.median(times),
-        unit="s",
+        value=value,
+        unit=unit,
         better=Better.LOWER,
-        goal=goal_s,
-        runs=len(times),
-        spread=spread_of(times),
-        detail={"rows": rows},
+        goal=goal,
+        runs=max(1, len(times)),
+        spread=spread_of(times) if times else 0.0,
     )
-
-
-def _page(warehouse: Warehouse, market: _Market) -> Figure:
-    """Time the last hundred legs of accounts that pay much, little and in between."""
-    times = []
-    height = warehouse.ingested.height
-    with warehouse.reading() as cursor:
-        for number in (0, 1, 10, 100, 1_000, len(market.ids) - 1):
-            account = encode_account_id(market.ids[number])
-            began = core_clock()
-            recent_legs(cursor, account, height=height, limit=100)
-            times.append(core_clock() - began)
-    return Figure(
-        name="warehouse: an account's last 100 legs",
-        value=max(times),
-        unit="s",
-        better=Better.LOWER,
-        goal=0.2,
-        runs=len(times),
-        detail={"median_s": round(statistics.median(times), 4), "value": "the slowest"},
-    )
-
-
-class _Market:
-    """Blocks as a decoder gives them; nothing in them is signed, for nobody looks."""
-
-    def __init__(self, accounts: int, *, blocks: int) -> None:
-        self._random = Random(SEED)
-        network = make_network(accounts=1)
-        record = make_account(network.holders["alice"])
-        self.ids = [AccountId(self._random.randbytes(ACCOUNT_ID_BYTES)) for _ in range(accounts)]
-        self.genesis: Genesis = replace(
-            network.genesis,
-            accounts=dict.fromkeys(self.ids, record),
-            balances={account: {CNY: OPENING} for account in self.ids},
-        )
-        self.genesis_hash = self.genesis.header().hash
-        self._blocks = blocks
-        self._step_ms = DAYS * 86_400_000 // blocks
-        self._signature = Signature(bytes(33), bytes(64))
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield the blocks, each made when it is asked for."""
-        parent = self.genesis.header()
-        for height in range(1, self._blocks + 1):
-            transactions = tuple(self._transactions())
-            header = replace(
-                parent.header,
-                height=height,
-                parent=parent.hash,
-                time_ms=parent.header.time_ms + self._step_ms,
-                transaction_count=len(transactions),
-            )
-            sealed = SealedHeader(header=header, header_bytes=header.encode(), seal=bytes(64))
-            yield Block(sealed=sealed, transactions=transactions, certificates=())
-            parent = sealed
-
-    def _transactions(self) -> Iterator[SignedTransaction]:
-        for _ in range(BLOCK_LEGS // 2):
-            yield self._transfer(1)
-        for _ in range(BLOCK_LEGS // 2 // BATCH_LEGS):
-            yield self._transfer(BATCH_LEGS)
-
-    def _transfer(self, legs: int) -> SignedTransaction:
-        random, ids = self._random, self.ids
-        debit = ids[min(int(random.paretovariate(0.5)) - 1, len(ids) - 1)]
-        effect = Transfer(
-            legs=tuple(
-                Leg(
-                    debit, ids[int(random.random() * len(ids))], CNY, 1 + int(random.random() * 1e6)
-                )
-                for _ in range(legs)
-            )
-        )
-        nonce = random.randbytes(NONCE_BYTES)
-        body = Body(
-            genesis_hash=self.genesis_hash,
-            valid_from=0,
-            valid_until=1,
-            nonce=nonce,
-            actors=(Actor(debit, 0, 0),),
-            reference="",
-            payload=b"",
-            effect=effect,
-        )
-        # A txid hashes its body; a nonce makes it as random as a body does.
-        return SignedTransaction(
-            body=body,
-            body_bytes=nonce,
-            signatures=(self._signature,),
-            raw=nonce,
-            txid=TxId(TRANSACTION_ID(nonce)),
-        )

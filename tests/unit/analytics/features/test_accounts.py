@@ -1,8 +1,13 @@
-"""Features by the expressions equal those by plain loops over the same payments."""
+"""Features by the expressions equal those by plain loops over the same payments.
+
+The expressions run over the documented tables, as any backend has them, and over what the warehouse
+keeps of the same payments.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -12,7 +17,7 @@ import ibis
 import pytest
 
 from analytics.features.accounts import NAMES, features
-from analytics.features.reading import Window, read_features
+from analytics.features.reading import AccountFeatures, Window, read_features
 
 BEGAN = datetime(2026, 1, 1)  # noqa: DTZ001 - as the tables hold times: UTC without a zone
 ACCOUNTS = [f"account{number}" for number in range(9)]
@@ -37,7 +42,7 @@ def market(seed: int) -> list[Leg]:
     random = Random(seed)
     legs = []
     for height in range(1, DAYS * PER_DAY):
-        time = BEGAN + timedelta(days=height / PER_DAY)
+        time = BEGAN + timedelta(days=height / PER_DAY, milliseconds=random.randrange(60_000))
         for _ in range(random.randint(0, 3)):
             debit, credit = random.choices(ACCOUNTS[:8], [8, 8, 3, 3, 2, 0.2, 0.2, 0.2], k=2)
             asset = random.choice(("CNY", "CNY", "JPY"))
@@ -61,21 +66,65 @@ def legs(request: pytest.FixtureRequest) -> list[Leg]:
 
 
 def tables(legs: list[Leg]) -> duckdb.DuckDBPyConnection:
-    """Return a database with the documented tables, as far as features read them."""
+    """Return a database with the tables, documented and kept, as far as features read them."""
     connection = duckdb.connect()
     connection.execute(
+        "CREATE SCHEMA internal;"
         "CREATE TABLE legs (height BIGINT, time TIMESTAMP, kind VARCHAR, debit VARCHAR,"
-        " credit VARCHAR, asset VARCHAR, amount BIGINT)"
+        " credit VARCHAR, asset VARCHAR, amount BIGINT);"
+        "CREATE TABLE internal.legs (height BIGINT, time TIMESTAMP, kind VARCHAR, debit INTEGER,"
+        " credit INTEGER, asset VARCHAR, amount BIGINT, receipt TIMESTAMP)"
     )
     connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?)", legs)
+    connection.executemany(
+        "INSERT INTO internal.legs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", list(kept(legs))
+    )
     connection.execute(
-        "CREATE TABLE accounts (account VARCHAR, member VARCHAR, kind VARCHAR, opened_height BIGINT)"
+        "CREATE TABLE internal.accounts (key INTEGER, account VARCHAR, member VARCHAR,"
+        " kind VARCHAR, opened_height BIGINT);"
+        "CREATE VIEW accounts AS SELECT account, member, kind, opened_height FROM internal.accounts"
     )
     for place, account in enumerate(ACCOUNTS):
-        connection.execute("INSERT INTO accounts VALUES (?, 'bank1', 'user', ?)", [account, place])
+        row = [place, account, place]
+        connection.execute("INSERT INTO internal.accounts VALUES (?, ?, 'bank1', 'user', ?)", row)
     connection.execute("CREATE TABLE assets (asset VARCHAR, decimals INTEGER)")
     connection.execute("INSERT INTO assets VALUES ('CNY', 2), ('JPY', 0)")
     return connection
+
+
+def kept(legs: list[Leg]) -> Iterator[list[object]]:
+    """Yield rows of ``internal.legs``, each with its payer's last receipt by plain loops."""
+    keys = {None: None} | {account: key for key, account in enumerate(ACCOUNTS)}
+    for leg in legs:
+        receipts = [
+            one.time
+            for one in legs
+            if one.kind == "transfer" and one.debit != one.credit == leg.debit
+            if one.height <= leg.height
+        ]
+        row = [*leg, max(receipts, default=None) if leg.kind == "transfer" else None]
+        yield [*row[:3], keys[leg.debit], keys[leg.credit], *row[5:]]
+
+
+def read_documented(connection: duckdb.DuckDBPyConnection, window: Window) -> list[AccountFeatures]:
+    """Return the features that the expression gives over the documented tables."""
+    ends_ms = (
+        window.end_ms,
+        window.end_ms - window.length_ms,
+        window.end_ms - window.length_ms - window.memory_ms,
+    )
+    times = [datetime.fromtimestamp(at / 1_000, UTC).replace(tzinfo=None) for at in ends_ms]
+    connection.execute(
+        "CREATE OR REPLACE TABLE feature_window AS SELECT ?::BIGINT AS until_height,"
+        " ?::TIMESTAMP AS until, ?::TIMESTAMP AS after, ?::TIMESTAMP AS remembered_after",
+        [window.height, *times],
+    )
+    table = features().select("account", "member", "kind", *NAMES).order_by("account")
+    rows = connection.execute(str(ibis.to_sql(table, dialect="duckdb"))).fetchall()
+    return [
+        AccountFeatures(account, member, kind, dict(zip(NAMES, values, strict=True)))
+        for account, member, kind, *values in rows
+    ]
 
 
 def plain(legs: list[Leg], height: int, end: datetime) -> dict[str, dict[str, float]]:
@@ -154,13 +203,14 @@ def test_features_equal_plain_loops(legs: list[Leg]) -> None:
     end = BEGAN + timedelta(days=END_DAY)
     height = max(leg.height for leg in legs if leg.time <= end)
     end_ms = int(end.replace(tzinfo=UTC).timestamp() * 1_000)
-    rows = read_features(tables(legs), Window(height=height, end_ms=end_ms))
-    assert [row.account for row in rows] == ACCOUNTS
+    connection, window = tables(legs), Window(height=height, end_ms=end_ms)
     expected = plain(legs, height, end)
-    for row in rows:
-        assert row.values == pytest.approx(expected[row.account], abs=1e-9), row.account
-    for name in NAMES:
-        assert any(row.values[name] for row in rows), name
+    for rows in (read_features(connection, window), read_documented(connection, window)):
+        assert [row.account for row in rows] == ACCOUNTS
+        for row in rows:
+            assert row.values == pytest.approx(expected[row.account], abs=1e-8), row.account
+        for name in NAMES:
+            assert any(row.values[name] for row in rows), name
 
 
 def test_one_accounts_row_is_that_of_all(legs: list[Leg]) -> None:

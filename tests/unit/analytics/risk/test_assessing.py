@@ -1,4 +1,4 @@
-"""Scores in the second stage: which are written, when, and that a replay writes the same."""
+"""Scores in the third stage: which are written, when, and that a replay writes the same."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 from analytics import detecting
+from analytics.assessing import Assessing
+from analytics.features.reading import Window, read_features
+from analytics.progress import Progress
 from analytics.risk.assessing import PERIOD_MS, SCORE_STEP, WRITE_EVERY_MS
 from analytics.risk.bands import Band, band_after
+from analytics.risk.kept import read_kept
+from analytics.risk.segments import segment_of
 from analytics.warehouse.opening import FILE_NAME
+from analytics.warehouse.schema import ASSESSMENT, DETECTION
 from analytics.warehouse.store import Settings, Warehouse, connect
 from tests.histories import History
-from tests.unit.analytics.test_detecting import detect
+from tests.unit.analytics import test_detecting
 
 STEP_MS = PERIOD_MS // 4
 
@@ -36,6 +42,14 @@ def warehouse(tmp_path: Path, history: History) -> Iterator[Warehouse]:
     made.append(history.blocks)
     yield made
     made.close()
+
+
+def detect(warehouse: Warehouse, history: History, *, until: int) -> None:
+    """Detect until a height is done, then assess as a process would that began with it."""
+    test_detecting.detect(warehouse, history, until=until)
+    detected = warehouse.cursor(DETECTION)
+    progress = Progress(ingested=warehouse.ingested, detected=detected, report=lambda _: None)
+    Assessing(warehouse, progress).assess_until(until)
 
 
 def scores(warehouse: Warehouse) -> list[Any]:
@@ -83,7 +97,9 @@ def test_an_end_between_two_commits_writes_the_same_scores(
     with warehouse.writing() as cursor:
         cursor.execute("DELETE FROM alerts")
         cursor.execute("DELETE FROM scores")
-        cursor.execute("DELETE FROM internal.cursors WHERE stage = 'detection'")
+        cursor.execute("DELETE FROM internal.assessment")
+        cursor.execute("DELETE FROM internal.features")
+        cursor.execute("DELETE FROM internal.cursors WHERE stage <> 'ingest'")
     detect(warehouse, history, until=last)
     assert scores(warehouse) == broken != []
 
@@ -101,3 +117,29 @@ def test_an_alert_is_in_the_score_of_its_block(warehouse: Warehouse, history: Hi
     assert len(of_block) == 1
     named = [reason["feature"] for reason in json.loads(of_block[0][4])]
     assert f"alert:{typology}" in named
+
+
+def test_what_is_kept_of_all_accounts_is_what_they_did(
+    warehouse: Warehouse, history: History
+) -> None:
+    """Kept features are those of the last block with which all was due, and kept scores the written."""
+    detect(warehouse, history, until=history.blocks[-1].header.height)
+    with warehouse.reading() as cursor:
+        kept = read_kept(cursor)
+        assert kept is not None
+        rows = read_features(cursor, Window(height=kept.height, end_ms=kept.time_ms))
+    assert list(kept.accounts) == [row.account for row in rows]
+    assert kept.values.tolist() == [list(row.values.values()) for row in rows]
+    assert list(kept.segments) == [segment_of(row.values) for row in rows]
+    of_block = {row[1]: row[2:4] for row in scores(warehouse) if row[6] == kept.height}
+    known = dict(zip(kept.accounts, zip(kept.scores, kept.bands, strict=True), strict=True))
+    assert {name: known[name] for name in of_block if name in known}
+    assert all(known[name] == of_block[name] for name in of_block if name in known)
+
+
+def test_alerts_do_not_wait_for_scores(warehouse: Warehouse, history: History) -> None:
+    """Detection commits its alerts and its cursor without a score: the stage after it makes those."""
+    test_detecting.detect(warehouse, history, until=history.blocks[-1].header.height)
+    assert scores(warehouse) == []
+    assert test_detecting.alerts(warehouse)
+    assert warehouse.cursor(ASSESSMENT).height == -1

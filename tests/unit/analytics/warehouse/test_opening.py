@@ -57,10 +57,10 @@ def test_a_damaged_file_is_set_aside_and_built_anew(tmp_path: Path, history: His
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("UPDATE internal.chain SET schema_version = 0", "warehouse_other_schema"),
+        ("UPDATE internal.chain SET schema_version = 1", "warehouse_other_schema"),
         ("UPDATE internal.chain SET schema_version = 99", "warehouse_other_schema"),
         ("DROP TABLE internal.cursors", "warehouse_unreadable"),
-        ("UPDATE internal.legs SET debit_key = 0 WHERE height = 0", "balance_negative"),
+        ("UPDATE internal.legs SET debit = 0 WHERE height = 0", "balance_negative"),
     ],
 )
 def test_a_file_of_another_shape_is_built_anew(

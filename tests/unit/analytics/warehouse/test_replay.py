@@ -75,8 +75,8 @@ def test_a_growing_warehouse_equals_the_replay_after_each_block(
     "statement",
     [
         "UPDATE internal.legs SET amount = amount + 1 WHERE height = 7 AND leg = 0",
-        "DELETE FROM transactions WHERE height = 9",
-        "UPDATE transactions SET reference = 'other' WHERE height = 9",
+        "DELETE FROM internal.transactions WHERE height = 9",
+        "UPDATE internal.transactions SET reference = 'other' WHERE height = 9",
         "UPDATE internal.legs SET debit = credit, credit = debit WHERE height = 12",
         "UPDATE blocks SET hash = parent WHERE height = 5",
         "UPDATE measures SET reason = 'none'",

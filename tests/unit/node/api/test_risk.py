@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from analytics.risk import answers
+from analytics.risk.kept import read_kept
 from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.store import Settings, Warehouse, connect
 from ledger.addresses import encode_account_id
 from tests.histories import DAY_MS, History
-from tests.unit.analytics.test_detecting import detect
+from tests.unit.analytics.risk.test_assessing import detect
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 from tests.unit.node.api.warehouses import serving_warehouse
 
@@ -66,6 +68,33 @@ async def test_an_accounts_score_is_explained(
     assert document["history"][0]["score"] == document["score"]
     assert {alert["typology"] for alert in document["alerts"]} == {"sanctioned"}
     assert document["features"]["payees"] <= len(document["neighbours"])
+
+
+async def test_segments_of_the_last_assessment_are_those_of_its_block(
+    node: ServedNode,
+    client: Client,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where features of now would take long, segments are of the last assessment, and say so."""
+    with warehouse.reading() as cursor:
+        kept = read_kept(cursor)
+    assert kept is not None
+    monkeypatch.setattr(answers, "SEGMENTS_LIVE_LEGS_MAX", 0)
+    document = await asked(client, node, "segments")
+    assert document["height"] == kept.height
+    counted = {item["segment"]: item["accounts"] for item in document["items"]}
+    assert counted == {name: list(kept.segments).count(name) for name in counted}
+    assert sum(counted.values()) == len(kept.accounts) > 0
+    monkeypatch.undo()
+    live = await asked(client, node, "segments")
+    assert live["height"] > kept.height
+    then, now = (
+        {one["account"]: one["score"] for item in read["items"] for one in item["examples"]}
+        for read in (document, live)
+    )
+    assert then.keys() & now.keys()
+    assert all(then[account] == now[account] for account in then.keys() & now.keys())
 
 
 async def test_a_score_of_then_is_the_score_of_then(
