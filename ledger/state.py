@@ -83,7 +83,7 @@ def encode_record(record: Record) -> bytes:
 
 def encode_records(
     records: Mapping[StateKey, Record | None],
-) -> dict[StateKey, bytes | None]:
+) -> dict[bytes, bytes | None]:
     """Return the canonical bytes of records by their keys; None where there is none."""
     encode = codec.encode
     return {
@@ -148,21 +148,25 @@ class Delta:
         return Delta(before=self.after, after=self.before)
 
 
+_UNREAD = object()
+"""Stands for what an overlay does not know yet, where None is a record's absence."""
+
+
 class Overlay:
     """A writable layer over a view, which must not change meanwhile: what is read is kept."""
 
-    __slots__ = ("_base", "_now", "_read")
+    __slots__ = ("_below", "_now", "_read")
 
     def __init__(self, base: StateView) -> None:
-        self._base = base
+        self._below = base.get
         self._read: dict[StateKey, Record | None] = {}
         self._now: dict[StateKey, Record | None] = {}
 
     def get(self, key: StateKey) -> Record | None:
         """Return the record under ``key``, written here or below."""
-        if key in self._now:
-            return self._now[key]
-        record = self._now[key] = self._read[key] = self._base.get(key)
+        record = self._now.get(key, _UNREAD)
+        if record is _UNREAD:
+            record = self._now[key] = self._read[key] = self._below(key)
         return record
 
     def put(self, key: StateKey, record: Record | None) -> None:
@@ -179,7 +183,7 @@ class Overlay:
         after: dict[StateKey, Record | None] = {}
         read = self._read
         for key, record in self._now.items():
-            below = read[key] if key in read else self._base.get(key)
+            below = read[key] if key in read else self._below(key)
             if below is not record and below != record:
                 before[key], after[key] = below, record
         return Delta(before=before, after=after)

@@ -38,6 +38,9 @@ _V = TypeVar("_V")
 Change = tuple[bytes, bytes | None]
 """A state key and the canonical bytes of its record; None removes it."""
 
+Changes = Mapping[bytes, bytes | None] | Iterable[Change]
+"""A batch; of two changes of one key the later counts."""
+
 
 def _bucket_of(key_hash: bytes) -> int:
     return key_hash[0] << 8 | key_hash[1]
@@ -76,6 +79,18 @@ class _Layered:
         return self._above[index] if index in self._above else self._below[index]
 
 
+class _KeyHashes(dict[bytes, bytes]):
+    """Hashed keys by key, found without a call into Python once they are known."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: bytes) -> bytes:
+        if len(self) >= KEY_HASHES_MAX:
+            self.clear()
+        key_hash = self[key] = sha256(_KEY + key).digest()
+        return key_hash
+
+
 class StateTree:
     """The tree over one state, changed in batches; holds hashes only, not the records.
 
@@ -86,7 +101,7 @@ class StateTree:
 
     def __init__(self) -> None:
         self._buckets = [b""] * BUCKETS
-        self._key_hashes: dict[bytes, bytes] = {}
+        self._key_hashes = _KeyHashes()
         self._families: list[list[Family]] = []
         child = STATE_BUCKET(b"")
         for level in reversed(range(LEVELS)):
@@ -96,13 +111,13 @@ class StateTree:
         self.root = child
         """The state root, 32 bytes."""
 
-    def update(self, changes: Iterable[Change]) -> bytes:
+    def update(self, changes: Changes) -> bytes:
         """Apply a batch of changes and return the new root."""
         staged = self.stage(changes)
         self.adopt(staged)
         return staged.root
 
-    def stage(self, changes: Iterable[Change], onto: StagedUpdate = NOTHING_STAGED) -> StagedUpdate:
+    def stage(self, changes: Changes, onto: StagedUpdate = NOTHING_STAGED) -> StagedUpdate:
         """Return what a batch of changes would make of the tree, which stays as it is.
 
         A block template needs the root of a state that may never come, and a block's root is
@@ -123,19 +138,19 @@ class StateTree:
             families=tuple(families),
         )
 
-    def _changed_buckets(self, changes: Iterable[Change], onto: StagedUpdate) -> dict[int, bytes]:
+    def _changed_buckets(self, changes: Changes, onto: StagedUpdate) -> dict[int, bytes]:
+        # Hashed in bulk before the loop over the buckets: each step finds the caches as it left them.
+        batch = dict(changes)
+        key_hashes = map(self._key_hashes.__getitem__, batch)
+        value_hashes = [
+            None if value is None else sha256(_VALUE + value).digest() for value in batch.values()
+        ]
         buckets: dict[int, bytes] = {}
         held = _Layered(onto.buckets, self._buckets) if onto.buckets else self._buckets
-        key_hashes = self._key_hashes
-        for key, value in changes:
-            key_hash = key_hashes.get(key)
-            if key_hash is None:
-                if len(key_hashes) >= KEY_HASHES_MAX:
-                    key_hashes.clear()
-                key_hash = key_hashes[key] = sha256(_KEY + key).digest()
+        for key_hash, value_hash in zip(list(key_hashes), value_hashes, strict=True):
             index = key_hash[0] << 8 | key_hash[1]
             bucket = buckets[index] if index in buckets else held[index]
-            entry = b"" if value is None else key_hash + sha256(_VALUE + value).digest()
+            entry = b"" if value_hash is None else key_hash + value_hash
             if not bucket or (len(bucket) == ENTRY_BYTES and bucket.startswith(key_hash)):
                 buckets[index] = entry  # in most buckets there is one entry
             else:
@@ -233,9 +248,8 @@ def _with_children(
     changed: dict[int, bytearray] = {}
     for index, node in row.items():
         parent = index >> 4
-        if parent in changed:
-            family = changed[parent]
-        else:
+        family = changed.get(parent)
+        if family is None:
             family = changed[parent] = bytearray(
                 earlier[parent] if parent in earlier else held[parent]
             )
@@ -254,8 +268,11 @@ def _exchanged(values: list[_V], new: Mapping[int, _V]) -> dict[int, _V]:
 
 def _spliced(bucket: bytes, key_hash: bytes, entry: bytes) -> bytes:
     """Return the bucket with the entry of a key hash in its place; an empty one removes it."""
-    at, found = _locate(bucket, key_hash)
-    return bucket[:at] + entry + bucket[at + ENTRY_BYTES if found else at :]
+    at = bucket.find(key_hash)
+    is_found = at >= 0 and not at % ENTRY_BYTES  # nearly always: the search is for the rest
+    if not is_found:
+        at, is_found = _locate(bucket, key_hash)
+    return bucket[:at] + entry + bucket[at + ENTRY_BYTES if is_found else at :]
 
 
 def _locate(bucket: bytes, key_hash: bytes) -> tuple[int, bool]:
@@ -276,5 +293,5 @@ def _locate(bucket: bytes, key_hash: bytes) -> tuple[int, bool]:
 def tree_of(entries: Mapping[bytes, bytes]) -> StateTree:
     """Return the tree over a whole state of canonical records."""
     tree = StateTree()
-    tree.update(entries.items())
+    tree.update(entries)
     return tree

@@ -31,6 +31,7 @@ from ledger.keys import check_registrable
 from ledger.kinds import Entry, Issue, OpenAccount, Redeem, Transfer
 from ledger.measures import Govern
 from ledger.parameters import Parameters
+from ledger.payments import plain_payment
 from ledger.state import (
     Overlay,
     Record,
@@ -83,8 +84,7 @@ def apply_transaction(
     """
     validate_window(transaction, height=height, genesis_hash=genesis_hash)
     sequences = validate_sequences(state, transaction)
-    state.put_all(validate_effect(state, transaction, height=height))
-    state.put_all(sequences)
+    state.put_all(validate_effect(state, transaction, height=height) | sequences)
 
 
 def validate_window(
@@ -155,7 +155,7 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
-        return _transfer(view, transaction, effect)
+        return plain_payment(view, transaction, effect) or _transfer(view, transaction, effect)
     if isinstance(effect, Issue):
         return _issue(view, transaction, effect)
     if isinstance(effect, Redeem):

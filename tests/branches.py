@@ -17,7 +17,14 @@ from ledger.hashing import BlockHash
 from ledger.state import Delta, Overlay, Record, StateKey, encode_records, next_sequence
 from ledger.transactions import NONCE_BYTES, Actor, SignedTransaction
 from ledger.transition import apply_block
-from node.core.effects import CommitChain, ConnectedBlock, Effect, StoreBlock, StoreFinality
+from node.core.effects import (
+    CommitChain,
+    ConnectedBlock,
+    Effect,
+    StateChange,
+    StoreBlock,
+    StoreFinality,
+)
 from tests.chains import ChainBuilder
 from tests.factories import Network, make_network
 
@@ -142,10 +149,11 @@ class Branches:
         left = {built.hash for built in old.ancestry()}
         on = [built for built in new.ancestry() if built.hash not in left]
         changed = {key for built in (*off, *on) for key in built.delta.after}
+        state = {key: new.get(key) for key in changed if new.get(key) != old.get(key)}
         return CommitChain(
             disconnected=tuple(built.block for built in off),
             connected=tuple(ConnectedBlock(block=b.block, delta=b.delta) for b in on),
-            state={key: new.get(key) for key in changed if new.get(key) != old.get(key)},
+            state=StateChange(records=state, encoded=encode_records(state)),
             head=new.checkpoint,
         )
 

@@ -6,7 +6,7 @@ There is one validator: our own blocks and those of peers come through ``accept_
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from consensus.certificates import extend_proved
@@ -21,7 +21,7 @@ from ledger.state import Delta, Overlay, Record, StateKey, encode_records
 from ledger.state_tree import StagedUpdate, StateProof, StateTree
 from ledger.transition import apply_block
 from node.core import limits
-from node.core.effects import CommitChain, ConnectedBlock
+from node.core.effects import CommitChain, ConnectedBlock, StateChange
 from node.core.ports import Environment, Recovered
 
 
@@ -84,7 +84,7 @@ class Chain:
         undone: list[tuple[BlockHash, StagedUpdate]] = []
         redo: list[StagedUpdate] = []
         for node in reversed(path):
-            undo = self.state_tree.stage(_changes(self._delta(node).inverse()))
+            undo = self.state_tree.stage(encode_records(self._before(node)))
             undone.append((node.hash, undo))
             redo.append(self.state_tree.adopt(undo))
         for done in reversed(redo):
@@ -165,17 +165,17 @@ class Chain:
         start = self.head
         certificates: list[Certificate] = []
         refused: list[tuple[BlockNode, LedgerError]] = []
-        state: dict[StateKey, Record | None] = {}
+        written = StateChange()
         while True:
             best = best_tip(self.tree, justified, self.tree.root)
             if best is self.head:
                 break
             fork = self._fork_point(self.head, best)
             while self.head is not fork:
-                self._disconnect(state)
+                self._disconnect(written)
             for node in best.path_from(fork):
                 try:
-                    certificates.extend(self._connect(node, state))
+                    certificates.extend(self._connect(node, written))
                 except LedgerError as error:
                     self.tree.mark_invalid(node)
                     refused.append((node, error))
@@ -183,7 +183,7 @@ class Chain:
         if self.head is start and not refused:
             return None
         return ChainMove(
-            commit=self._commit(start, state),
+            commit=self._commit(start, written),
             certificates=tuple(certificates),
             refused=tuple(refused),
         )
@@ -192,7 +192,7 @@ class Chain:
         """Have the best chain chosen anew: another checkpoint was justified."""
         self._is_settled = False
 
-    def _commit(self, start: BlockNode, state: dict[StateKey, Record | None]) -> CommitChain:
+    def _commit(self, start: BlockNode, written: StateChange) -> CommitChain:
         fork = self._fork_point(start, self.head)
         return CommitChain(
             disconnected=tuple(self._body(n) for n in reversed(start.path_from(fork))),
@@ -200,7 +200,7 @@ class Chain:
                 ConnectedBlock(block=self._body(n), delta=self._deltas[n.hash])
                 for n in self.head.path_from(fork)
             ),
-            state=state,
+            state=written,
             head=self.head.checkpoint,
         )
 
@@ -212,16 +212,15 @@ class Chain:
                 b = b.parent
         return a
 
-    def _connect(
-        self, node: BlockNode, state: dict[StateKey, Record | None]
-    ) -> tuple[Certificate, ...]:
+    def _connect(self, node: BlockNode, written: StateChange) -> tuple[Certificate, ...]:
         """Validate a block on the head and make it the head; return its certificates."""
         block, parent = self._body(node), node.parent
         if parent is None:
             raise CoreFault("no_parent", "only the root has no parent")
         self._require_proved(block, parent)
         certificates = self._prove(node, block)
-        overlay = Overlay(self)
+        # Nearly always the store has all of the state, and each read is spared a call.
+        overlay = Overlay(self if self._unwritten else self._store)
         apply_block(
             overlay,
             block.transactions,
@@ -230,7 +229,8 @@ class Chain:
             parameters=self._rules.parameters,
         )
         delta = overlay.delta()
-        staged = self.state_tree.stage(_changes(delta))
+        encoded = encode_records(delta.after)
+        staged = self.state_tree.stage(encoded)
         if staged.root != block.header.state_root:
             raise InvalidBlock(
                 "wrong_state_root",
@@ -239,33 +239,34 @@ class Chain:
                 found=staged.root,
             )
         self._tree_undo[node.hash] = self.state_tree.adopt(staged)
-        self._write(delta, state)
+        self._unwritten.update(delta.after)
+        written.add(delta.after, encoded)
         self._deltas[node.hash] = delta
         node.is_valid = True
         self.head = node
         return certificates
 
-    def _disconnect(self, state: dict[StateKey, Record | None]) -> None:
+    def _disconnect(self, written: StateChange) -> None:
         """Undo the head block; its parent is the head again."""
         node, parent = self.head, self.head.parent
         if parent is None:
             raise CoreFault("no_parent", "only the root has no parent")
-        inverse = self._delta(node).inverse()
+        before = self._before(node)
+        encoded = encode_records(before)
         undo = self._tree_undo.pop(node.hash, None)
         # Only the last blocks' are kept; of an earlier one the nodes are hashed once more.
-        self.state_tree.adopt(undo or self.state_tree.stage(_changes(inverse)))
-        self._write(inverse, state)
+        self.state_tree.adopt(undo or self.state_tree.stage(encoded))
+        self._unwritten.update(before)
+        written.add(before, encoded)
         self.head = parent
 
-    def _delta(self, node: BlockNode) -> Delta:
-        delta = self._deltas.get(node.hash) or self._store.delta(node.hash)
-        if delta is None:
+    def _before(self, node: BlockNode) -> Mapping[StateKey, Record | None]:
+        """Return what the entries that a connected block changed were before it."""
+        delta = self._deltas.get(node.hash)
+        before = self._store.before(node.hash) if delta is None else delta.before
+        if before is None:
             raise CoreFault("undo_missing", "the undo of a connected block is not stored")
-        return delta
-
-    def _write(self, delta: Delta, state: dict[StateKey, Record | None]) -> None:
-        self._unwritten.update(delta.after)
-        state.update(delta.after)
+        return before
 
     def _prove(self, node: BlockNode, block: Block) -> tuple[Certificate, ...]:
         parent = node.parent
@@ -391,7 +392,3 @@ class Chain:
     def _sealed(self, block_hash: BlockHash) -> SealedHeader | None:
         node = self.tree.get(block_hash)
         return node.sealed if node is not None else self._store.sealed_header(block_hash)
-
-
-def _changes(delta: Delta) -> Iterable[tuple[bytes, bytes | None]]:
-    return encode_records(delta.after).items()

@@ -13,7 +13,7 @@ published, and that before anything is sent, and all of it before the next call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from consensus.evidence import Evidence
@@ -34,6 +34,23 @@ class StoreBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """What a move of the head writes, gathered block by block; None removes an entry."""
+
+    records: dict[StateKey, Record | None] = field(default_factory=dict)
+    """Records by key."""
+    encoded: dict[bytes, bytes | None] = field(default_factory=dict)
+    """Their canonical bytes, made once for the state root and the store."""
+
+    def add(
+        self, records: Mapping[StateKey, Record | None], encoded: Mapping[bytes, bytes | None]
+    ) -> None:
+        """Take in what another block writes, or the undoing of one."""
+        self.records.update(records)
+        self.encoded.update(encoded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedBlock:
     """A block that joined the best chain, with the change of state that it made."""
 
@@ -49,8 +66,8 @@ class CommitChain:
     """Highest first."""
     connected: tuple[ConnectedBlock, ...]
     """Lowest first."""
-    state: Mapping[StateKey, Record | None]
-    """Net change of the state; None removes an entry."""
+    state: StateChange
+    """Net change of the state."""
     head: Checkpoint
     """The new head."""
 

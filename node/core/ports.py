@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from consensus.votes import Certificate, SignedVote, Verify
 from ledger.blocks import Block, SealedHeader
 from ledger.hashing import BlockHash, TxId
 from ledger.identity import MemberId
-from ledger.state import Delta, Record, StateKey
+from ledger.state import Record, StateKey
 from node.core.effects import Retirement
 
 
@@ -40,8 +40,11 @@ class ChainStore(Protocol):
         """Return the sealed header of a stored block."""
         ...
 
-    def delta(self, block_hash: BlockHash) -> Delta | None:
-        """Return the change of state that a connected block above the last final one made."""
+    def before(self, block_hash: BlockHash) -> Mapping[StateKey, Record | None] | None:
+        """Return what the entries that a connected block changed were before it.
+
+        Known of blocks above the last final one.
+        """
         ...
 
     def hash_at(self, height: int) -> BlockHash | None:

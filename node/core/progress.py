@@ -147,8 +147,8 @@ class Progress:
             # Some came in a block alone: whoever saw them in it must find them still.
             yield LogTransactions(transactions=tuple(returned))
         displaced += self._admission.readmit(returned)
-        displaced += self._mempool.drop_unfunded(commit.state)
-        displaced += self._mempool.drop_barred(commit.state)
+        displaced += self._mempool.drop_unfunded(commit.state.records)
+        displaced += self._mempool.drop_barred(commit.state.records)
         self._mempool.displaced.add(displaced, commit.head)
         yield self._note(move)
         yield from self._passed_over.look(self._chain, commit.head.height)

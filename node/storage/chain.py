@@ -6,7 +6,7 @@ replaced after each write and never changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from consensus.evidence import Evidence
@@ -16,7 +16,7 @@ from ledger.blocks import Block, SealedHeader
 from ledger.genesis import Genesis
 from ledger.hashing import BlockHash, TxId
 from ledger.merkle import Frontier, leaf_hash
-from ledger.state import Delta, Record, StateKey, decode_record, encode_record
+from ledger.state import Record, StateKey, decode_record, encode_record
 from node.core.effects import Effect, Retirement
 from node.core.ports import Recovered
 from node.errors import ConfigError, NodeError, StoreCorrupt
@@ -24,12 +24,12 @@ from node.storage.commit import ChainEnd, Commit
 from node.storage.key_value import KeyValue, WriteBatch
 from node.storage.record_cache import RecordCache
 from node.storage.records import (
-    decode_delta,
     decode_evidence,
     decode_retirement,
     decode_root,
     decode_sealed_header,
     decode_stored_block,
+    decode_undo,
     encode_root,
     encode_sealed_header,
     stored,
@@ -64,7 +64,7 @@ class StoredChain:
             StoreCorrupt: what it holds contradicts itself.
         """
         self._key_value = key_value
-        self._records = RecordCache(record_cache_entries)
+        self._records = RecordCache(self._read_record, record_cache_entries)
         try:
             if key_value.get(Table.META, SCHEMA_KEY) is None:
                 _write_genesis(key_value, genesis)
@@ -109,15 +109,13 @@ class StoredChain:
 
     def get(self, key: StateKey) -> Record | None:
         """Return a record of the state at the head."""
-        try:
-            return self._records.get(key)
-        except KeyError:
-            data = self._key_value.get(Table.STATE, key)
-            record = None
-            if data is not None:
-                record = stored(partial(decode_record, key), data, Table.STATE, key)
-            self._records.put(key, record)
-            return record
+        return self._records[key]
+
+    def _read_record(self, key: StateKey) -> Record | None:
+        data = self._key_value.get(Table.STATE, key)
+        if data is None:
+            return None
+        return stored(partial(decode_record, key), data, Table.STATE, key)
 
     def state_entries(self) -> Iterator[tuple[StateKey, bytes]]:
         """Yield every entry of the state at the head: key and canonical record bytes."""
@@ -142,11 +140,14 @@ class StoredChain:
             return None
         return stored(decode_sealed_header, data, Table.HEADERS, block_hash)
 
-    def delta(self, block_hash: BlockHash) -> Delta | None:
-        """Return the change of state that a connected block above the last final one made."""
+    def before(self, block_hash: BlockHash) -> Mapping[StateKey, Record | None] | None:
+        """Return what the entries that a connected block changed were before it.
+
+        Known of blocks above the last final one.
+        """
         for undo in self._end.undo:
             if undo.block_hash == block_hash:
-                return undo.delta
+                return undo.before
         return None
 
     def hash_at(self, height: int) -> BlockHash | None:
@@ -236,7 +237,7 @@ class StoredChain:
                 raise StoreCorrupt(
                     "undo_missing", f"the change that block {height} made is gone", height=height
                 )
-            yield Undo(block_hash, stored(decode_delta, data, Table.UNDO, block_hash))
+            yield Undo(block_hash, stored(decode_undo, data, Table.UNDO, block_hash))
 
     def _bounds(self, table: Table) -> tuple[int, int]:
         """Return the first number of a numbered table and the one after its last."""
@@ -281,8 +282,9 @@ def _require_same_chain(key_value: KeyValue, genesis: Genesis) -> None:
     if schema != number_key(SCHEMA_VERSION):
         raise ConfigError(
             "unknown_schema",
-            f"the data is of schema {number_of(schema or b'')}, this program writes "
-            f"{SCHEMA_VERSION}",
+            f"the data is of schema {number_of(schema or b'')}, this program reads and writes "
+            f"{SCHEMA_VERSION}; move the directory away and start the node again: it fetches the "
+            "chain from its peers",
         )
     expected = genesis.header().hash
     if held != expected:

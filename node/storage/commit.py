@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,7 +10,7 @@ from consensus.votes import Checkpoint
 from ledger.blocks import Block
 from ledger.hashing import BlockHash, TxId
 from ledger.merkle import Frontier, leaf_hash
-from ledger.state import Record, StateKey, encode_records
+from ledger.state import Record, StateKey
 from node.core.effects import (
     CommitChain,
     Effect,
@@ -29,11 +29,11 @@ from node.storage.key_value import Reads, WriteBatch
 from node.storage.records import (
     FoundEvidence,
     decode_retirement,
-    encode_delta,
     encode_evidence,
     encode_retirement,
     encode_root,
     encode_sealed_header,
+    encode_undo,
     evidence_key,
     stored,
 )
@@ -136,21 +136,13 @@ class Commit:
             if any(self.batch.get(table, block.hash) is None for table in BLOCK_PARTS):
                 self._put_block(block)
             index_block(self.batch, block)
-            self.batch.put(Table.UNDO, block.hash, encode_delta(connected.delta))
-            undo = (*undo, Undo(block.hash, connected.delta))
-        self._put_state(effect.state)
+            self.batch.put(Table.UNDO, block.hash, encode_undo(connected.delta.before))
+            undo = (*undo, Undo(block.hash, connected.delta.before))
+        self.batch.update(Table.STATE, effect.state.encoded)
+        self.state.update(effect.state.records)
         head = effect.head
         self.batch.put(Table.META, HEAD_KEY, checkpoint_key(head.height, head.hash))
         self.end = replace(self.end, head=head, undo=undo)
-
-    def _put_state(self, state: Mapping[StateKey, Record | None]) -> None:
-        encoded = encode_records(state)
-        self.batch.delete_all(Table.STATE, [key for key, data in encoded.items() if data is None])
-        written: dict[bytes, bytes] = {
-            key: data for key, data in encoded.items() if data is not None
-        }
-        self.batch.put_all(Table.STATE, written)
-        self.state.update(state)
 
     def _store_certificate(self, effect: StoreCertificate) -> None:
         self.is_synced = True

@@ -19,9 +19,7 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
-        accounts = {leg.debit for leg in effect.legs}
-        accounts.update([leg.credit for leg in effect.legs])
-        return accounts
+        return {account for leg in effect.legs for account in (leg.debit, leg.credit)}
     if isinstance(effect, OpenAccount):
         return {opened_account_id(transaction.txid)}
     if isinstance(effect, Govern):
@@ -34,30 +32,27 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
 def index_block(batch: WriteBatch, block: Block) -> None:
     """Enter a block that joined the best chain."""
     batch.put(Table.HEIGHTS, number_key(block.header.height), block.hash)
-    batch.put_all(Table.TRANSACTIONS, _positions(block))
-    batch.put_all(Table.ACCOUNT_HISTORY, _account_history(block))
+    positions, history = _entries(block)
+    batch.update(Table.TRANSACTIONS, positions)
+    batch.update(Table.ACCOUNT_HISTORY, history)
 
 
 def unindex_block(batch: WriteBatch, block: Block) -> None:
     """Remove a block that left the best chain."""
     batch.delete(Table.HEIGHTS, number_key(block.header.height))
-    batch.delete_all(Table.TRANSACTIONS, _positions(block))
-    batch.delete_all(Table.ACCOUNT_HISTORY, _account_history(block))
+    positions, history = _entries(block)
+    batch.update(Table.TRANSACTIONS, dict.fromkeys(positions))
+    batch.update(Table.ACCOUNT_HISTORY, dict.fromkeys(history))
 
 
-def _positions(block: Block) -> dict[bytes, bytes]:
+def _entries(block: Block) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Return a block's entries of the tables ``transactions`` and ``account_history``."""
     height = block.header.height
-    return {
-        transaction.txid: position_key(height, index)
-        for index, transaction in enumerate(block.transactions)
-    }
-
-
-def _account_history(block: Block) -> dict[bytes, bytes]:
-    height = block.header.height
+    positions: dict[bytes, bytes] = {}
     history: dict[bytes, bytes] = {}
     for index, transaction in enumerate(block.transactions):
-        position, txid = position_key(height, index), transaction.txid
+        txid = transaction.txid
+        position = positions[txid] = position_key(height, index)
         for account in accounts_of(transaction):
             history[account + position] = txid  # as `account_history_key`
-    return history
+    return positions, history

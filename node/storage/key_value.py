@@ -6,7 +6,7 @@ written once and the simulator runs what a node runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from node.storage.tables import Table
@@ -89,14 +89,10 @@ class WriteBatch:
         """Write a value."""
         self.writes.setdefault(table, {})[key] = value
 
-    def put_all(self, table: Table, entries: Mapping[bytes, bytes]) -> None:
-        """Write several values."""
+    def update(self, table: Table, entries: Mapping[bytes, bytes | None]) -> None:
+        """Write several values; None removes a key."""
         self.writes.setdefault(table, {}).update(entries)
 
     def delete(self, table: Table, key: bytes) -> None:
         """Remove a key, if it is there."""
         self.writes.setdefault(table, {})[key] = None
-
-    def delete_all(self, table: Table, keys: Iterable[bytes]) -> None:
-        """Remove several keys, if they are there."""
-        self.writes.setdefault(table, {}).update(dict.fromkeys(keys))

@@ -1,15 +1,15 @@
-"""Bytes of what the chain store keeps beside blocks and state: the root, deltas, retirements.
+"""Bytes of what the chain store keeps beside blocks and state: the root, undo, retirements.
 
 root       = [sealed header, chainwork bytes, [size, [peak, …]], [sealer, …],
               [[proved justified height, …], proved final height]]
-delta      = [[state key, record before, record after], …]     empty bytes: absent
+undo       = [[state key, record before], …]      integers as such, else bytes; empty: absent
 retirement = [retirement number, status, code]
 evidence   = [height, offence, signed vote, signed vote]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
@@ -24,7 +24,7 @@ from ledger.errors import DecodeError
 from ledger.hashing import HASH_BYTES, TxId
 from ledger.identity import enum_value, member_id
 from ledger.merkle import Frontier
-from ledger.state import Delta, Record, StateKey, decode_record, encode_records
+from ledger.state import Record, StateKey, decode_record, encode_record
 from node.core.effects import Retirement, TransactionStatus
 from node.errors import StoreCorrupt
 from node.storage.tables import Table, evidence_prefix
@@ -33,8 +33,8 @@ _T = TypeVar("_T")
 
 SEALED_HEADER_BYTES_MAX = limits.HEADER_BYTES_MAX + 128
 ROOT_BYTES_MAX = 256 * 1024
-DELTA_BYTES_MAX = 2**31
-"""A delta follows from a block that the chain's parameters already bound."""
+UNDO_BYTES_MAX = 2**31
+"""An undo follows from a block that the chain's parameters already bound."""
 CHAINWORK_BYTES = 64
 PEAKS_MAX = 64
 RETIREMENT_BYTES_MAX = 1_024
@@ -134,26 +134,26 @@ def decode_root(data: bytes) -> BlockNode:
     )
 
 
-def encode_delta(delta: Delta) -> bytes:
-    """Return the bytes of a block's change of state."""
-    after = encode_records(delta.after)
+def encode_undo(before: Mapping[StateKey, Record | None]) -> bytes:
+    """Return the bytes of what the entries that a block changed were before it."""
     return codec.encode(
         [
-            (key, before or b"", after[key] or b"")
-            for key, before in encode_records(delta.before).items()
+            # Nearly all are integers, which need no bytes of their own to be told from the others.
+            (key, record if type(record) is int else _encode_optional(record))
+            for key, record in before.items()
         ]
     )
 
 
-def decode_delta(data: bytes) -> Delta:
-    """Return the change of state that ``data`` encodes."""
-    before: dict[StateKey, Record | None] = {}
-    after: dict[StateKey, Record | None] = {}
-    entries = codec.array(codec.decode(data, bytes_max=DELTA_BYTES_MAX), "delta", count_max=2**31)
-    for entry in entries:
-        key, old, new = codec.fields(entry, 3, "change")
-        before[key], after[key] = _decode_optional(key, old), _decode_optional(key, new)
-    return Delta(before=before, after=after)
+def decode_undo(data: bytes) -> dict[StateKey, Record | None]:
+    """Return what the entries that a block changed were before it."""
+    entries = codec.array(codec.decode(data, bytes_max=UNDO_BYTES_MAX), "undo", count_max=2**31)
+    pairs = (codec.fields(entry, 2, "undone entry") for entry in entries)
+    return {key: old if type(old) is int else _decode_optional(key, old) for key, old in pairs}
+
+
+def _encode_optional(record: Record | None) -> bytes:
+    return b"" if record is None else encode_record(record)
 
 
 def _decode_optional(key: bytes, data: bytes) -> Record | None:

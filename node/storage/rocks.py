@@ -114,14 +114,14 @@ class RocksKeyValue:
             )
         batch = RocksBatch(raw_mode=True)
         for table, entries in writes.items():
-            handle = self._handles[table]
+            batch.set_default_column_family(self._handles[table])
             # In order each finds its place near the last one's, which is in the processor's cache.
             for key in sorted(entries):
                 value = entries[key]
                 if value is None:
-                    batch.delete(key, handle)
+                    batch.delete(key)
                 else:
-                    batch.put(key, value, handle)
+                    batch.put(key, value)
         try:
             self._database.write(batch, self._synced if is_synced else self._unsynced)
         except Exception as error:

@@ -4,7 +4,7 @@ table             key                                    value
 blocks            block hash                             block
 headers           block hash                             sealed header
 txids             block hash                             txids in the block's order, 32 bytes each
-undo              block hash                             delta of a connected block above the root
+undo              block hash                             what a connected block above the root changed
 unfinal           height ‖ block hash                    nothing: stored blocks above the root
 heights           height                                 hash of the best chain's block
 transactions      txid                                   height ‖ index on the best chain
@@ -34,7 +34,7 @@ from consensus.votes import SignedVote
 from ledger.hashing import HASH_BYTES, BlockHash
 from ledger.identity import AccountId
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever bytes on disk change their meaning; another version is refused."""
 
 NUMBER_BYTES = 8

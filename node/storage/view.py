@@ -170,7 +170,7 @@ class ChainView:
         }
         if at is At.FINAL:
             for undo in reversed(self._end.undo):
-                records.update((key, undo.delta.before[key]) for key in undo.keys_under(prefix))
+                records.update((key, undo.before[key]) for key in undo.keys_under(prefix))
         return {key: record for key, record in sorted(records.items()) if record is not None}
 
     def lasting_records(

@@ -136,7 +136,7 @@ def _assert_chain(store: StoredChain, chain: list[Built]) -> None:
     assert dict(store.state_entries()) == entries
     for built in chain:
         assert store.hash_at(built.height) == built.hash
-        assert store.delta(built.hash) == built.delta
+        assert store.before(built.hash) == built.delta.before
         for index, transaction in enumerate(built.block.transactions):
             assert store.location(transaction.txid) == (built.height, index)
     assert store.hash_at(head.height + 1) is None
@@ -152,7 +152,7 @@ def test_a_reorganisation_leaves_what_a_straight_chain_leaves(
     store.apply([branches.store(built) for built in taken])
     store.apply([branches.commit(left[-1], taken[-1])])
     assert store.location(left[0].block.transactions[0].txid) is None
-    assert store.delta(left[0].hash) is None
+    assert store.before(left[0].hash) is None
     _assert_state(store, taken[-1])
     store.close()
     straight = MemoryShelf()
@@ -200,8 +200,8 @@ def test_finality_moves_the_root_and_forgets_other_branches(
         assert recovered.root.children == []
         assert recovered.blocks == (chain[2].block, chain[3].block)
         assert recovered.head == chain[3].hash
-        assert store.delta(chain[1].hash) is None
-        assert store.delta(chain[2].hash) == chain[2].delta
+        assert store.before(chain[1].hash) is None
+        assert store.before(chain[2].hash) == chain[2].delta.before
         assert [store.block(built.hash) for built in stale] == [None, None]
         assert store.block(chain[0].hash) == chain[0].block
         store.close()
