@@ -35,6 +35,7 @@ from ledger.transactions import (
 from scripts.benchmarks.watch import watching
 from wallet.client import NodeClient
 from wallet.keystore import Keystore
+from wallet.profile import load_profile
 
 CNY = AssetCode("CNY")
 BANK = MemberId("bank1")
@@ -101,7 +102,7 @@ def development_network(directory: Path, *, nodes: int) -> Iterator[DevelopmentN
             yield DevelopmentNetwork(
                 urls=tuple(node["api"] for node in up["nodes"]),
                 pids=tuple(node["pid"] for node in up["nodes"]),
-                genesis_hash=_genesis_hash(environment, data),
+                genesis_hash=load_profile(home).genesis_hash,
                 officer=keystore.signing_key(OFFICER).private_key,
                 treasury=Payer(treasury.entry.account, treasury.private_key),
             )
@@ -210,11 +211,6 @@ def _opening(key: Ed25519PrivateKey) -> OpenAccount:
 
 def _public_key(key: Ed25519PrivateKey) -> bytes:
     return bytes([SCHEME_ED25519]) + key.public_key().public_bytes_raw()
-
-
-def _genesis_hash(environment: dict[str, str], data: Path) -> BlockHash:
-    status = _sunlit(environment, "status", "--dir", str(data))
-    return BlockHash(bytes.fromhex(status["nodes"][0]["status"]["genesis_hash"]))
 
 
 def _sunlit(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
