@@ -16,21 +16,28 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ledger.errors import LedgerError
 from scripts.markets.asking import judge_node
 from scripts.markets.judge import Verdict, judge
 from scripts.markets.network import write_market
-from scripts.markets.plan import RATE, plan_market
+from scripts.markets.plan import RATE, plan_drifting, plan_market
+from scripts.markets.town_patterns import plan_town
 from sunlit.errors import SunlitError
 from wallet.errors import WalletError
 from wallet.profile import home_directory
 
+STYLES: Final = {"market": plan_market, "drift": plan_drifting, "town": plan_town}
+"""Markets by the name of their style."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge the chosen markets, or write one; print a table, or JSON with --json."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.style != "market" and (options.out is not None or options.judge is not None):
+        parser.error("a town is judged in memory; --out and --judge know the style market")
     try:
         if options.out is not None:
             _write(options)
@@ -50,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _judge_all(options: argparse.Namespace) -> list[Verdict]:
     verdicts = []
+    plan_style = STYLES[options.style]
     for seed in range(options.seed, options.seed + options.seeds):
         _progress(f"market of seed {seed} …")
-        plan = plan_market(
+        plan = plan_style(
             days=options.days, accounts=options.accounts, seed=seed, rate=options.rate
         )
         verdicts.append(judge(plan))
@@ -156,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=1, help="number of markets judged (1)")
     parser.add_argument(
         "--rate", type=float, default=RATE, help="patterns of each typology a person (0.01)"
+    )
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        default="market",
+        help="whose idea of a market is judged: market, or town, which shares no code with it",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     task = parser.add_mutually_exclusive_group()

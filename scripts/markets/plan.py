@@ -42,8 +42,10 @@ class MarketPlan:
     """Names on the sanctions list."""
 
 
-def plan_market(*, days: int, accounts: int, seed: int, rate: float = RATE) -> MarketPlan:
-    """Return the market of a seed.
+def plan_market(
+    *, days: int, accounts: int, seed: int, rate: float = RATE, drifts: bool = False
+) -> MarketPlan:
+    """Return the market of a seed; with ``drifts`` everybody lives otherwise from some day on.
 
     Raises:
         ValueError: too few accounts or days.
@@ -64,18 +66,29 @@ def plan_market(*, days: int, accounts: int, seed: int, rate: float = RATE) -> M
     count = patterns_each(cast, rate)
     odd, odd_labels = unnamed.plant_anomalies(cast, days, count, random, taken, len(labels))
     labels += odd_labels
-    everyday, shift_labels = shifts.shift(cast, days, everyday, random, len(labels))
-    labels += shift_labels
+    if drifts:
+        everyday, shift_labels = shifts.shift(cast, days, everyday, random, len(labels))
+        everyday = [one for one in everyday if not _wakes_a_sleeper(one, planter.sleepers)]
+        labels += shift_labels
     payments = sorted(everyday + planted + odd)
     return MarketPlan(
         seed=seed,
         days=days,
         cast=cast,
-        held=_needed(cast, payments, planter.held),
+        held=needed(cast, payments, planter.held),
         payments=payments,
         labels=labels,
         listed_names=LISTED_NAMES,
     )
+
+
+def plan_drifting(*, days: int, accounts: int, seed: int, rate: float = RATE) -> MarketPlan:
+    """Return the market of a seed, drifting.
+
+    Raises:
+        ValueError: too few accounts or days.
+    """
+    return plan_market(days=days, accounts=accounts, seed=seed, rate=rate, drifts=True)
 
 
 def _wakes_a_sleeper(payment: Planned, sleepers: dict[str, int]) -> bool:
@@ -86,9 +99,7 @@ def _wakes_a_sleeper(payment: Planned, sleepers: dict[str, int]) -> bool:
     )
 
 
-def _needed(
-    cast: dict[str, Party], payments: list[Planned], held: dict[str, int]
-) -> dict[str, int]:
+def needed(cast: dict[str, Party], payments: list[Planned], held: dict[str, int]) -> dict[str, int]:
     """Return what each must hold at first so that none of its payments is refused."""
     balance = dict.fromkeys(cast, 0)
     lowest = dict.fromkeys(cast, 0)
