@@ -73,7 +73,7 @@ class FanParameters(RuleParameters):
     alert_at: Share = 0.72
     """As few as ``counterparties_min`` must nearly all be new, and come in a burst."""
     counterparties_min: CountByKind = {
-        "user": 6, "innovator": 10, "institution": 50, "treasury": 100
+        "user": 8, "innovator": 16, "institution": 50, "treasury": 100
     }  # fmt: skip
     """Fewest counterparties, by kind of account."""
     new_min: Share = 0.5
@@ -137,7 +137,7 @@ class VelocityParameters(RuleParameters):
     """Far more payments than ever before."""
 
     window_hours: Hours = 24
-    payments_min: CountByKind = {"user": 12, "innovator": 20, "institution": 100, "treasury": 200}
+    payments_min: CountByKind = {"user": 15, "innovator": 30, "institution": 100, "treasury": 200}
     """Fewest payments, by kind of account."""
     burst_min: Ratio = 8
     """How many times more than usual."""
