@@ -166,4 +166,4 @@ async def test_threat_67_stalled_consumers_hold_nobody_up(
 def buffered(channel: EventChannel) -> int:
     """Return how many bytes wait in the node for a consumer."""
     transport = channel._call.request.transport
-    return 0 if transport is None else transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return] # a socket's transport writes
+    return 0 if transport is None else transport.get_write_buffer_size()
