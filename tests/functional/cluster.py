@@ -351,6 +351,8 @@ async def _open_links(cluster: Cluster, held: AsyncExitStack) -> None:
                     f'listen = "{LOOPBACK}:{place.api_port}"',
                     "[mining]",
                     f"duty = {EASED_DUTY}",
+                    "[analytics]",
+                    "enabled = false",
                     "",
                 ]
             )
