@@ -73,7 +73,7 @@ async def test_what_is_not_final_is_not_counted(node: ServedNode, client: Client
     await ask(node, client, "height=-1", status=422)
 
 
-async def test_threat_2_money_made_in_the_store_is_seen(node: ServedNode, client: Client) -> None:
+async def test_money_made_in_the_store_is_seen(node: ServedNode, client: Client) -> None:
     """A final block whose header commits to another state than its transactions make is not proved."""
     branches = node.branches
     root = branches._root
@@ -121,7 +121,7 @@ async def test_a_long_count_goes_on_while_the_client_waits(
     await issuing.supply.aclose()
 
 
-async def test_threat_20_heights_that_wait_are_bounded(
+async def test_heights_that_wait_are_bounded(
     issuing: ServedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One height too many is told to come back; the process ends when nobody asks."""
