@@ -8,7 +8,6 @@ Nothing is said of an account whose past is too short, nor before the sample is 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from typing import Final
 from zlib import crc32
@@ -36,6 +35,28 @@ SCORE_DECIMALS: Final = 9
 """Decimals of a score: what floating point adds up in another way is the same."""
 
 
+class Sample:
+    """Deviations of the last windows that ended, ``SAMPLE_MAX`` at most."""
+
+    def __init__(self) -> None:
+        self._ring = np.zeros((SAMPLE_MAX, len(FEATURES)))
+        self._added = 0
+
+    def __len__(self) -> int:
+        return min(self._added, SAMPLE_MAX)
+
+    @property
+    def rows(self) -> Matrix:
+        """All of them, in no order, shape (windows, measures)."""
+        return self._ring[: len(self)]
+
+    def add(self, deviations: Matrix) -> None:
+        """Put rows in the places of the oldest."""
+        places = (self._added + np.arange(len(deviations))) % SAMPLE_MAX
+        self._ring[places] = deviations
+        self._added += len(deviations)
+
+
 class Anomalies:
     """Scores the accounts that a block moves. Blocks come in order from genesis on."""
 
@@ -49,10 +70,12 @@ class Anomalies:
         self._habits = Habits()
         self._rows: dict[str, int] = {}
         self._windows: list[Window] = []
-        self._sample: deque[Matrix] = deque(maxlen=SAMPLE_MAX)
+        self._sample = Sample()
         self._kept_share = 1.0
         self._closed = 0
         self._number = -1
+        self._told: set[int] = set()
+        self._told_max = parameters.accounts_min
         self.model: Model | None = None
         """What the market's windows are compared with; None until the sample is large enough."""
 
@@ -87,10 +110,13 @@ class Anomalies:
         self._number = number
         if self._closed:
             self._kept_share = SAMPLE_MAX / (SAMPLE_WINDOWS * self._closed)
+        share = int(self._parameters.share_max * self._closed)
+        self._told_max = max(self._parameters.accounts_min, share)
+        self._told.clear()
         self._closed = 0
         if len(self._sample) >= self._parameters.sample_min:
             chance = self._parameters.false_alarms
-            self.model = fit(np.array(self._sample), chance, self._parameters.distance_min)
+            self.model = fit(self._sample.rows, chance, self._parameters.distance_min)
 
     def _row(self, moves: Moves) -> int:
         account = moves.activity.account
@@ -113,7 +139,7 @@ class Anomalies:
             indices = np.array([over[place] for place in known])
             deviations = self._habits.deviations(indices, measures[known])
             kept = [self._is_kept(row) for row in indices]
-            self._sample.extend(deviations[kept])
+            self._sample.add(deviations[kept])
         self._habits.learn(np.array(over), measures)
         for row in over:
             self._windows[row].begin(number)
@@ -157,8 +183,14 @@ class Anomalies:
         return {
             moves.activity.account: self._finding(row, moves, squared[place], float(scores[place]))
             for place, (row, moves) in enumerate(chosen)
-            if scores[place] >= self._parameters.alert_at
+            if scores[place] >= self._parameters.alert_at and self._may_tell(row)
         }
+
+    def _may_tell(self, row: int) -> bool:
+        """Tell whether an account is one of few: where many are unusual at once, it is the market."""
+        if len(self._told) < self._told_max:
+            self._told.add(row)
+        return row in self._told
 
     def _finding(self, row: int, moves: Moves, squared: Matrix, score: float) -> Finding:
         window = self._windows[row]

@@ -75,13 +75,15 @@ class Habits:
     def learn(self, rows: Indices, measures: Matrix) -> None:
         """Take closed windows in, at most one an account."""
         logs = np.log1p(measures)
-        for kind, log in zip(self._kinds[rows], logs, strict=True):
-            seen = min(int(self._peers_windows[kind]) + 1, PEERS_MEMORY)
+        kinds = self._kinds[rows]
+        for kind in np.unique(kinds):
+            of_kind = logs[kinds == kind]
+            seen = min(int(self._peers_windows[kind]) + len(of_kind), PEERS_MEMORY)
             self._peers_windows[kind] = seen
-            change = log - self._peers_mean[kind]
-            self._peers_mean[kind] += change / seen
-            again = change * (log - self._peers_mean[kind])
-            self._peers_variance[kind] += (again - self._peers_variance[kind]) / seen
+            change = of_kind - self._peers_mean[kind]
+            self._peers_mean[kind] += change.sum(axis=0) / seen
+            again = change * (of_kind - self._peers_mean[kind]) - self._peers_variance[kind]
+            self._peers_variance[kind] += again.sum(axis=0) / seen
         seen_rows = np.minimum(self.windows[rows] + 1, MEMORY_WINDOWS)[:, None]
         changes = logs - self._mean[rows]
         self._mean[rows] += changes / seen_rows

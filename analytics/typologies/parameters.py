@@ -184,6 +184,10 @@ class AnomalyParameters(RuleParameters):
     """Share of windows of accounts that may reach a score of 0.5 by chance."""
     distance_min: Annotated[float, Field(gt=0)] = 40
     """Least squared distance from what is usual that a score of 0.5 stands for."""
+    share_max: Share = 0.01
+    """Largest share of the accounts of a window that are told of: of more, the market is the matter."""
+    accounts_min: Count = 3
+    """How many accounts of a window are told of however few there are."""
     yields_to: tuple[str, ...] = (
         "structuring", "fan_in", "fan_out", "round_trip", "pass_through", "dormant", "velocity",
         "round_amounts", "sanctioned",

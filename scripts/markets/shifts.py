@@ -16,11 +16,9 @@ from scripts.markets.payments import Label, Planned
 
 TYPOLOGY: Final = "drift"
 KNOWN_DAYS: Final = 28
-"""How long a market is as it was before it drifts, days; shorter ones do not."""
+"""How long a market is as it was before it drifts, days; shorter ones cannot."""
 NEWS_DAYS: Final = 7
 """How long a shift is news, days; a warning that rests on later payments alone comes too late."""
-SHARE: Final = 0.5
-"""Share of markets that drift."""
 
 Change = Callable[[Planned], list[Planned]]
 
@@ -28,9 +26,13 @@ Change = Callable[[Planned], list[Planned]]
 def shift(
     cast: dict[str, Party], days: int, payments: list[Planned], random: Random, number: int
 ) -> tuple[list[Planned], list[Label]]:
-    """Return the everyday payments with a shift in them, and its label; most as they were, without."""
-    if days < KNOWN_DAYS + NEWS_DAYS or random.random() >= SHARE:
-        return payments, []
+    """Return the everyday payments with a shift in them, and its label.
+
+    Raises:
+        ValueError: too few days.
+    """
+    if days < KNOWN_DAYS + NEWS_DAYS:
+        raise ValueError(f"a market that drifts has at least {KNOWN_DAYS + NEWS_DAYS} days")
     began_ms = random.uniform(KNOWN_DAYS, days - NEWS_DAYS) * DAY_MS
     change = random.choice(CHANGES)(cast, random)
     shifted: list[Planned] = []
