@@ -89,6 +89,8 @@ class Warehouse:
         self._connection = connection
         self._genesis = genesis
         self._write = threading.Lock()
+        # A connection refuses a call while another thread is in one: cursors are taken in turn.
+        self._handing_out = threading.Lock()
         self._accounts = _load_accounts(connection)
         codes = [row[0] for row in connection.execute("SELECT asset FROM assets").fetchall()]
         self._asset_keys = {code: key for key, code in enumerate(sorted(codes))}
@@ -160,7 +162,7 @@ class Warehouse:
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Hold a transaction that is committed at the end, and undone by an exception."""
-        with self._write, self._connection.cursor() as cursor:
+        with self._write, self._new_cursor() as cursor:
             cursor.execute("BEGIN")
             try:
                 yield cursor
@@ -172,7 +174,7 @@ class Warehouse:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Hold a cursor that reads; each of its statements sees the commits before it."""
-        with self._connection.cursor() as cursor:
+        with self._new_cursor() as cursor:
             yield cursor
 
     def readers_of_one_moment(self, count: int) -> list[duckdb.DuckDBPyConnection]:
@@ -180,7 +182,7 @@ class Warehouse:
         cursors = []
         with self._write:  # no commit comes between them
             for _ in range(count):
-                cursor = self._connection.cursor()
+                cursor = self._new_cursor()
                 cursor.execute("BEGIN")
                 cursor.execute("SELECT stage FROM internal.cursors").fetchall()  # fixes the moment
                 cursors.append(cursor)
@@ -196,8 +198,12 @@ class Warehouse:
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
-        with self._write:
+        with self._write, self._handing_out:
             self._connection.close()
+
+    def _new_cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._handing_out:
+            return self._connection.cursor()
 
     def _check_order(self, blocks: Sequence[Block]) -> None:
         height, parent = self._cursor.height, self._cursor.hash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,14 @@ def test_a_leg_without_reference_takes_its_transactions(
     for txid, leg, reference in found:
         body = by_txid[txid].body
         assert reference == (body.effect.legs[leg].reference or body.reference)  # type: ignore[union-attr]
+
+
+def test_many_threads_take_cursors_at_once(warehouse: Warehouse) -> None:
+    """A connection refuses calls of two threads at a time; the warehouse lets them take turns."""
+
+    def read(_: int) -> int:
+        counted = [rows(warehouse, "SELECT count(*) FROM blocks")[0][0] for _ in range(100)]
+        return sum(counted)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(read, range(8))) == [100] * 8
