@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.style != "market" and (options.out is not None or options.judge is not None):
-        parser.error("a town is judged in memory; --out and --judge know the style market")
+        parser.error("--out and --judge know the style market; others are judged in memory")
     try:
         if options.out is not None:
             _write(options)
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "--style",
         choices=STYLES,
         default="market",
-        help="whose idea of a market is judged: market, or town, which shares no code with it",
+        help="what is judged: market; drift, one that changes; town, which shares no code with it",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     task = parser.add_mutually_exclusive_group()
