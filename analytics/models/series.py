@@ -1,0 +1,174 @@
+"""A column in time as a series: its values in order, its step, its season."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from analytics.models.columns import numbers_of
+from analytics.models.errors import DataRefused
+from analytics.models.interface import Request
+from analytics.models.tabular import Table, refuse_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from pandas import DateOffset, DatetimeIndex
+
+POINTS_MIN: Final = 30
+"""Fewest values of a series that anything is learned from."""
+_STEPS: Final = (
+    # name, days of a step from and to, steps of a season
+    ("hour", 1 / 24, 1 / 24, 24),
+    ("day", 1.0, 1.0, 7),
+    ("week", 7.0, 7.0, 52),
+    ("month", 28.0, 31.0, 12),
+    ("quarter", 89.0, 92.0, 4),
+    ("year", 365.0, 366.0, 1),
+)
+"""Calendar steps by the median distance of two rows."""
+_DAY_S: Final = 86_400.0
+_FRIDAY: Final = 4
+_SHARE_OF_A_DAY: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Values in order of time, at steps of one length."""
+
+    name: str
+    """The column."""
+    times: DatetimeIndex
+    """Time of each value, rising, without a zone (UTC)."""
+    values: np.ndarray
+    """The values, float64 of shape (points,)."""
+    step: str
+    """``hour``, ``day``, ``working day``, ``week``, ``month``, ``quarter``, ``year``, or the
+    median distance as ``SECONDS s``."""
+    season: int
+    """Steps of the season that such a step suggests; 1 without one."""
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        return len(self.values)
+
+    def following(self, steps: int) -> list[str]:
+        """Return the times of the steps after the last, ISO 8601."""
+        return following(self.times[-1], self.step, steps)
+
+
+def series_of(table: Table, request: Request, *, points_min: int = POINTS_MIN) -> Series:
+    """Return the series of a request's target over its time column, in order of time.
+
+    Where it continues another one, fewer values will do.
+
+    Raises: DataRefused (``missing_column``, ``wrong_type``, ``missing_values``,
+    ``infinite_values``, ``repeated_times``, ``too_few_rows``, ``constant_target``).
+    """
+    import numpy as np  # noqa: PLC0415
+
+    if request.time is None or request.target is None:
+        raise DataRefused("missing_option", "a series needs --time COLUMN and --target COLUMN")
+    times = times_of(table, request.time)
+    values = numbers_of(table, request.target, asked_by="--target")
+    order = np.asarray(times.argsort(kind="stable"))
+    times, values = times[order], values[order]
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order] = times.duplicated()
+    what = f"{request.time!r} repeats a time: one value a time makes a series; such are"
+    refuse_rows("repeated_times", what, repeated)
+    if len(values) < points_min:
+        detail = f"{len(values)} rows; a series needs at least {points_min}"
+        raise DataRefused("too_few_rows", detail, rows=len(values))
+    if points_min == POINTS_MIN and np.ptp(values) == 0:
+        detail = f"{request.target!r} is {values[0]:g} in every row: there is nothing to forecast"
+        raise DataRefused("constant_target", detail, column=request.target)
+    step, season = _step(times)
+    return Series(name=request.target, times=times, values=values, step=step, season=season)
+
+
+def times_of(table: Table, name: str) -> DatetimeIndex:
+    """Return a column as times; whole numbers from 1 to 9999 are years.
+
+    Raises: DataRefused (``missing_column``, ``wrong_type``, ``missing_values``).
+    """
+    import pandas as pd  # noqa: PLC0415
+    from pandas.api import types  # noqa: PLC0415
+
+    values = table.column(name, asked_by="--time")
+    refuse_rows("missing_values", f"{name!r} has no value", values.isna().to_numpy())
+    if types.is_datetime64_any_dtype(values):
+        times = values
+    elif types.is_integer_dtype(values) and values.between(1, 9999).all():
+        times = pd.to_datetime(values.astype(str).str.zfill(4), format="%Y", errors="coerce")
+    else:
+        times = pd.to_datetime(values.astype(str), errors="coerce", format="mixed")
+    refuse_rows("wrong_type", f"{name!r} is no time", times.isna().to_numpy())
+    return pd.DatetimeIndex(times.astype("datetime64[ms]"))
+
+
+def following(last: Any, step: str, steps: int) -> list[str]:
+    """Return the times of the steps after a time, ISO 8601: a day without hours where none is."""
+    import pandas as pd  # noqa: PLC0415
+
+    start = pd.Timestamp(last)
+    times = [start + number * _offset(step, start) for number in range(1, steps + 1)]
+    has_hours = step == "hour" or step.endswith(" s") or start != start.normalize()
+    return [time.isoformat() if has_hours else time.date().isoformat() for time in times]
+
+
+def as_document(series: Series) -> Mapping[str, Any]:
+    """Return a series as JSON values, exact."""
+    return {
+        "name": series.name,
+        "times_ms": [int(time) for time in series.times.as_unit("ms").asi8],
+        "values": [float(value) for value in series.values],
+        "step": series.step,
+        "season": series.season,
+    }
+
+
+def from_document(document: Mapping[str, Any]) -> Series:
+    """Return the series that `as_document` wrote."""
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    return Series(
+        name=document["name"],
+        times=pd.DatetimeIndex(np.array(document["times_ms"], dtype="datetime64[ms]")),
+        values=np.array(document["values"], dtype=np.float64),
+        step=document["step"],
+        season=document["season"],
+    )
+
+
+def _step(times: DatetimeIndex) -> tuple[str, int]:
+    """Return the step's name and its season, by the median distance and by weekends."""
+    import numpy as np  # noqa: PLC0415
+
+    distances = np.diff(times.as_unit("ms").asi8)
+    seconds = float(np.median(distances)) / 1_000 if len(distances) else 0.0
+    days = seconds / _DAY_S
+    for name, first, last, season in _STEPS:
+        if first - _SHARE_OF_A_DAY <= days <= last + _SHARE_OF_A_DAY:
+            if name == "day" and bool((times.day_of_week <= _FRIDAY).all()):
+                return "working day", 5
+            return name, season
+    return f"{seconds:g} s", 1
+
+
+def _offset(step: str, start: Any) -> DateOffset:
+    import pandas as pd  # noqa: PLC0415
+
+    is_month_end = bool(start.is_month_end) and start.day != 28
+    offsets: dict[str, Any] = {
+        "hour": pd.Timedelta(hours=1),
+        "day": pd.Timedelta(days=1),
+        "working day": pd.offsets.BusinessDay(),
+        "week": pd.Timedelta(weeks=1),
+        "month": pd.offsets.MonthEnd() if is_month_end else pd.DateOffset(months=1),
+        "quarter": pd.offsets.MonthEnd(3) if is_month_end else pd.DateOffset(months=3),
+        "year": pd.DateOffset(years=1),
+    }
+    return offsets.get(step) or pd.Timedelta(seconds=float(step.removesuffix(" s")))
