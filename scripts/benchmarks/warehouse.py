@@ -7,10 +7,12 @@ the analytics process does for them but HTTP.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import shutil
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,7 +25,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from analytics.assessing import Assessing
 from analytics.features.reading import Window, prepare_features, read_features
-from analytics.limits import COMMIT_LEGS_MAX
+from analytics.limits import COMMIT_LEGS_MAX, YOUNG_OBJECTS
 from analytics.market.accounts import list_accounts
 from analytics.market.flows import list_flows
 from analytics.market.reports import show_report
@@ -60,7 +62,7 @@ def measure_warehouse(build: Path, *, is_quick: bool) -> list[Figure]:
     directory = build / "warehouse"
     shutil.rmtree(directory, ignore_errors=True)
     market = SyntheticMarket(ACCOUNTS, blocks=legs // BLOCK_LEGS)
-    with one_core():
+    with one_core(), _rare_collections():
         warehouse = open_warehouse(directory, market.genesis, Settings()).warehouse
         try:
             rates = _append(warehouse, market)
@@ -86,6 +88,17 @@ def measure_warehouse(build: Path, *, is_quick: bool) -> list[Figure]:
         "with": "the generator of the blocks",
     }
     return [append, *figures, replace(memory, detail=of_append)]
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage as seldom as the analytics process does."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _append(warehouse: Warehouse, market: SyntheticMarket) -> list[float]:
