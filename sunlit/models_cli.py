@@ -49,6 +49,7 @@ def train(session: Session, /, model: str, data: Path, out: Path, **options: Any
     """
     from analytics.models.catalog import model_class  # noqa: PLC0415
     from analytics.models.folder import save_model  # noqa: PLC0415
+    from analytics.models.plotting import can_plot  # noqa: PLC0415
     from analytics.models.tabular import read_table  # noqa: PLC0415
 
     kind = model_class(model)
@@ -59,6 +60,8 @@ def train(session: Session, /, model: str, data: Path, out: Path, **options: Any
     for column in trained.excluded:
         progress(f"warning: {column.name!r} is left out: {column.reason}")
     manifest = save_model(trained, request, rows.source, out)
+    if not can_plot():
+        progress("warning: no plots without matplotlib: pip install 'sunlit[plots]'")
     result = {
         "model": model,
         "rows": len(rows),

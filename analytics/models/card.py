@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from analytics.models.catalog import CATALOG
@@ -52,9 +52,33 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     for each in manifest["importances"]:
         yield f"| {each['feature']} | {each['importance']:.6g} |"
     yield ""
+    for table in manifest["document"].get("tables", ()):
+        yield from _table(table)
     yield "## Limits of its use"
     yield ""
     yield (
         "It says what rows like those it learned from did. A row unlike them, or a world that has "
         "moved on, is outside of it; a score is a reason to look and no proof."
     )
+
+
+def _table(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table of a model's `document`: its title, a note, heads and rows."""
+    yield f"## {table['title']}"
+    yield ""
+    yield table["note"]
+    yield ""
+    yield _row(table["columns"])
+    yield _row(["---"] * len(table["columns"]))
+    for row in table["rows"]:
+        yield _row(row)
+    yield ""
+
+
+def _row(cells: Sequence[Any]) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(value: Any) -> str:
+    """Return a value as the text of a cell: a name from a file must not break its row."""
+    return " ".join(str(value).replace("|", "\\|").split())

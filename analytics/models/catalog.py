@@ -40,6 +40,24 @@ CATALOG: Final[Mapping[str, Entry]] = {
         purpose="Groups of alike rows, their number chosen, each described.",
         options=(),
     ),
+    "logistic": Entry(
+        module="logistic",
+        attribute="Logistic",
+        purpose="Probabilities of classes by a linear model, and points that a bank can read.",
+        options=("--target",),
+    ),
+    "random-forest": Entry(
+        module="forest",
+        attribute="RandomForest",
+        purpose="Probabilities of classes by many trees, tuned and calibrated.",
+        options=("--target",),
+    ),
+    "arima": Entry(
+        module="arima",
+        attribute="Arima",
+        purpose="A series in time with its season: forecasts with intervals.",
+        options=("--time", "--target", "--horizon"),
+    ),
 }
 
 

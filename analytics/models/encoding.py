@@ -16,11 +16,14 @@ RARE_SHARE: Final = 0.01
 """Share of rows below which a category shares its place with other rare ones."""
 
 
-def new_encoder(columns: Sequence[Column], *, is_scaled: bool = True) -> ColumnTransformer:
+def new_encoder(
+    columns: Sequence[Column], *, is_scaled: bool = True, has_gaps: bool = True
+) -> ColumnTransformer:
     """Return an untrained encoder with one transformer for each column, named by its position.
 
     A number becomes its value (the training's median where it is missing; scaled to mean 0 and
-    variance 1 unless told otherwise) and, if the training has gaps, whether it is missing. A
+    variance 1 unless told otherwise) and, with ``has_gaps`` and if the training has some, whether
+    it is missing. A
     category becomes a 0 or 1 for each category; rare ones and those never seen share a place.
     """
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415
@@ -36,7 +39,7 @@ def new_encoder(columns: Sequence[Column], *, is_scaled: bool = True) -> ColumnT
                 max_categories=CATEGORIES_MAX,
                 sparse_output=False,
             )
-        imputer = SimpleImputer(strategy="median", add_indicator=True)
+        imputer = SimpleImputer(strategy="median", add_indicator=has_gaps)
         return make_pipeline(imputer, StandardScaler()) if is_scaled else make_pipeline(imputer)
 
     return ColumnTransformer(

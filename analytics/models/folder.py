@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import io
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +33,8 @@ FORMAT: Final = 1
 MANIFEST: Final = "model.json"
 CARD: Final = "card.md"
 PLOTS: Final = "plots"
+_SCHEMA: Final = "schema.json"
+"""The part of a skops file that says what the others are."""
 _TRUSTED: Final = [
     "numpy.dtype",
     "sklearn.compose._column_transformer._RemainderColsList",
@@ -135,10 +139,41 @@ def load_model(folder: Path) -> Model:
 
 
 def save_estimator(estimator: Any, path: Path) -> None:
-    """Write a scikit-learn estimator without pickle."""
+    """Write a scikit-learn estimator without pickle; equal ones give equal bytes.
+
+    skops names objects and files by their addresses in memory and dates them by the clock; here
+    they are numbered as they come, and dated alike.
+    """
     import skops.io  # noqa: PLC0415
 
-    skops.io.dump(estimator, path)
+    numbers: dict[str, str] = {}
+
+    def number(address: str) -> str:
+        return numbers.setdefault(address, str(len(numbers) + 1))
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renamed(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: renamed(value) for key, value in node.items()}
+        if "__id__" in node:
+            node["__id__"] = int(number(str(node["__id__"])))
+        if "file" in node:
+            stem, dot, suffix = str(node["file"]).partition(".")
+            node["file"] = number(stem) + dot + suffix
+        return node
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as dumped:
+        schema = json.dumps(renamed(json.loads(dumped.read(_SCHEMA))))
+        parts = {_SCHEMA: schema.encode()}
+        for name in dumped.namelist():
+            if name != _SCHEMA:
+                stem, dot, suffix = name.partition(".")
+                parts[number(stem) + dot + suffix] = dumped.read(name)
+    with zipfile.ZipFile(path, "w") as file:
+        for name in sorted(parts):
+            file.writestr(zipfile.ZipInfo(name), parts[name], zipfile.ZIP_DEFLATED)
 
 
 def load_estimator(path: Path) -> Any:

@@ -165,7 +165,11 @@ class Model(ABC):
         """Return the model that `save` wrote. The caller has checked the files' hashes."""
 
     def document(self) -> Mapping[str, Any]:
-        """Return what else the card tells of the model, as JSON values: groups, points, orders."""
+        """Return what else there is to tell of the model, as JSON values: groups, points, orders.
+
+        The card shows the ``tables`` among it: each has ``title``, ``note``, ``columns`` and
+        ``rows``.
+        """
         return {}
 
     def plots(self, folder: Path) -> tuple[str, ...]:

@@ -3,6 +3,11 @@
 The number of groups is chosen: for each from 2 on, the mean silhouette (Rousseeuw, 1987) of a
 sample, and the stability, the mean adjusted Rand index (Hubert and Arabie, 1985) between groupings
 of resampled rows. The best silhouette among the stable ones wins; the figures of all are kept.
+
+A single row far out would be a group of its own and the best silhouette of all. So numbers are
+brought to the fence of their column (`Fence`) before they are scaled, in training and after: rows
+far out belong to the nearest group, and how many there are is told. A gap counts as the median: that
+some value is missing would set its row apart from all others by more than any value does.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from analytics.models.splitting import split_rows
 
 if TYPE_CHECKING:
     import numpy as np
+    from pandas import DataFrame
 
     from analytics.models.interface import Progress
     from analytics.models.tabular import Table
@@ -38,6 +44,8 @@ STABILITY_MIN: Final = 0.6
 """Stability below which a number of groups is not chosen while another one is above it."""
 STARTS: Final = 5
 """Starts of each grouping, of which the best is kept."""
+FENCE_TAIL: Final = 0.05
+"""Share of the rows on each side of the quantiles from which a fence is measured."""
 _FILES: Final = ("encoder.skops", "groups.skops")
 
 
@@ -55,6 +63,20 @@ class Choice:
     """Sum of squared distances to the centres, per row."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """How far the numbers of a column tell rows apart."""
+
+    name: str
+    """The column."""
+    lower: float
+    """What smaller numbers count as: the 5 % quantile less the way from it to the 95 % one."""
+    upper: float
+    """What larger numbers count as: the 95 % quantile and the same way more."""
+    rows: int
+    """Rows of the training beyond it."""
+
+
 class KMeans(Model):
     """k-means over standardised columns."""
 
@@ -63,10 +85,18 @@ class KMeans(Model):
     PARTS: ClassVar[frozenset[Part]] = frozenset()
 
     def __init__(
-        self, encoder: Any, groups: Any, choices: tuple[Choice, ...], profiles: list[Any]
+        self,
+        encoder: Any,
+        groups: Any,
+        *,
+        fences: tuple[Fence, ...],
+        choices: tuple[Choice, ...],
+        profiles: list[Any],
+        sample: list[list[float]],
     ) -> None:
-        self._encoder, self._groups = encoder, groups
-        self._choices, self._profiles = choices, profiles
+        """Take ``sample`` as rows of two coordinates and a group, for the scatter plot."""
+        self._encoder, self._groups, self._fences = encoder, groups, fences
+        self._choices, self._profiles, self._sample = choices, profiles, sample
 
     @classmethod
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
@@ -74,18 +104,29 @@ class KMeans(Model):
         surveyed = survey(table, named=request.features)
         split = split_rows(table, request, None)
         known = require(table, surveyed.features)
-        encoder = new_encoder(surveyed.features)
-        values = encoder.fit_transform(known.take(split.train).frame)
+        learned = known.take(split.train)
+        fences = _fences(learned, surveyed.features)
+        encoder = new_encoder(surveyed.features, has_gaps=False)
+        values = encoder.fit_transform(_fenced(learned, fences))
         choices = tuple(_choices(values, request.seed, progress))
         chosen = _chosen(choices)
         progress(f"{chosen.groups} groups: measuring on held-out rows")
-        judged = cls(encoder, _grouped(values, chosen.groups, request.seed), choices, [])
+        groups = _grouped(values, chosen.groups, request.seed)
+        judged = cls(encoder, groups, fences=fences, choices=choices, profiles=[], sample=[])
         judged.features = surveyed.features
         metrics = judged.evaluate(known.take(split.test))
-        whole = encoder.fit_transform(known.frame)
+        fences = _fences(known, surveyed.features)
+        encoder = new_encoder(surveyed.features, has_gaps=False)
+        whole = encoder.fit_transform(_fenced(known, fences))
         groups = _grouped(whole, chosen.groups, request.seed)
-        profiles = _profiles(known, surveyed.features, groups.labels_, chosen.groups)
-        model = cls(encoder, groups, choices, profiles)
+        model = cls(
+            encoder,
+            groups,
+            fences=fences,
+            choices=choices,
+            profiles=_profiles(known, surveyed.features, groups.labels_, chosen.groups),
+            sample=_drawn(whole, groups.labels_),
+        )
         model.seed, model.split = request.seed, split.document()
         model.features, model.excluded = surveyed.features, surveyed.excluded
         model.metrics = {
@@ -109,7 +150,7 @@ class KMeans(Model):
         centres = self._groups.cluster_centers_
         for first in range(0, len(known), PREDICTION_ROWS):
             rows = known.take(np.arange(first, min(first + PREDICTION_ROWS, len(known))))
-            values = self._encoder.transform(rows.frame)
+            values = self._encoder.transform(_fenced(rows, self._fences))
             nearest = np.argsort(_distances(values, centres), axis=1, kind="stable")
             own, following = centres[nearest[:, 0]], centres[nearest[:, 1]]
             parts = by_column((values - following) ** 2 - (values - own) ** 2, owner, len(names))
@@ -133,7 +174,8 @@ class KMeans(Model):
         import numpy as np  # noqa: PLC0415
         from sklearn.metrics import silhouette_score  # noqa: PLC0415
 
-        values = self._encoder.transform(require(table, self.features).frame)
+        known = require(table, self.features)
+        values = self._encoder.transform(_fenced(known, self._fences))
         distances = _distances(values, self._groups.cluster_centers_)
         labels = distances.argmin(axis=1)
         measures = {"inertia": float(distances.min(axis=1).mean())}
@@ -162,24 +204,131 @@ class KMeans(Model):
         )
 
     def document(self) -> Mapping[str, Any]:
-        """Return what was tried and the profile of each group."""
+        """Return what was tried, the profile of each group, and the columns' fences."""
         return {
             "choices": [asdict(choice) for choice in self._choices],
             "groups": self._profiles,
+            "fences": [asdict(fence) for fence in self._fences],
+            "tables": [
+                _choices_table(self._choices),
+                _profiles_table(self._profiles),
+                _fences_table(self._fences),
+            ],
         }
+
+    def plots(self, folder: Path) -> tuple[str, ...]:
+        """Write the choice of the number of groups, and the rows on their two widest directions."""
+        import numpy as np  # noqa: PLC0415
+
+        from analytics.models.plotting import choice_plot, scatter_plot, written  # noqa: PLC0415
+
+        curves = {
+            "silhouette": [choice.silhouette for choice in self._choices],
+            "stability": [choice.stability for choice in self._choices],
+        }
+        groups = len(self._profiles)
+        drawn = np.asarray(self._sample)
+        return written(
+            folder,
+            {
+                "choice.png": choice_plot([c.groups for c in self._choices], curves, groups),
+                "scatter.png": scatter_plot(
+                    drawn[:, :2], drawn[:, 2], [f"group {place}" for place in range(groups)]
+                ),
+            },
+        )
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Write the encoder and the centres; the rest is numbers."""
         save_estimator(self._encoder, folder / _FILES[0])
         save_estimator(self._groups, folder / _FILES[1])
-        return dict(self.document())
+        told = self.document()
+        kept = {name: told[name] for name in ("choices", "groups", "fences")}
+        return {**kept, "sample": self._sample}
 
     @classmethod
     def load(cls, folder: Path, state: Mapping[str, Any]) -> Self:
         """Return the model that `save` wrote."""
         encoder, groups = (load_estimator(folder / name) for name in _FILES)
-        choices = tuple(Choice(**choice) for choice in state["choices"])
-        return cls(encoder, groups, choices, state["groups"])
+        return cls(
+            encoder,
+            groups,
+            fences=tuple(Fence(**fence) for fence in state["fences"]),
+            choices=tuple(Choice(**choice) for choice in state["choices"]),
+            profiles=state["groups"],
+            sample=state["sample"],
+        )
+
+
+def _fences(known: Table, features: tuple[Column, ...]) -> tuple[Fence, ...]:
+    """Return the fences of the numbers; a column whose quantiles are one has none."""
+    fences = []
+    for column in features:
+        if column.role is not Role.NUMBER:
+            continue
+        values = known.frame[column.name]
+        low, high = values.quantile(FENCE_TAIL), values.quantile(1.0 - FENCE_TAIL)
+        if not high > low:
+            continue
+        lower, upper = float(low - (high - low)), float(high + (high - low))
+        beyond = int(((values < lower) | (values > upper)).sum())
+        fences.append(Fence(name=column.name, lower=lower, upper=upper, rows=beyond))
+    return tuple(fences)
+
+
+def _fenced(known: Table, fences: tuple[Fence, ...]) -> DataFrame:
+    """Return a table's values with numbers beyond a fence brought to it."""
+    within = {
+        fence.name: known.frame[fence.name].clip(fence.lower, fence.upper) for fence in fences
+    }
+    return known.frame.assign(**within)
+
+
+def _drawn(values: np.ndarray, labels: np.ndarray) -> list[list[float]]:
+    """Return two coordinates and the group of a sample of rows."""
+    import numpy as np  # noqa: PLC0415
+    from sklearn.decomposition import PCA  # noqa: PLC0415
+
+    from analytics.models.plotting import sample_rows  # noqa: PLC0415
+
+    rows = sample_rows(len(values))
+    points = PCA(n_components=min(2, values.shape[1]), svd_solver="full").fit_transform(values)
+    if points.shape[1] < 2:
+        points = np.column_stack([points, np.zeros(len(points))])
+    return [
+        [float(f"{x:.6g}"), float(f"{y:.6g}"), int(group)]
+        for (x, y), group in zip(points[rows], labels[rows], strict=True)
+    ]
+
+
+def _choices_table(choices: tuple[Choice, ...]) -> Mapping[str, Any]:
+    heads = ("groups", "silhouette", "stability", "inertia")
+    rows = [
+        (c.groups, f"{c.silhouette:.4f}", f"{c.stability:.4f}", f"{c.inertia:.4f}") for c in choices
+    ]
+    note = f"The best silhouette among those with a stability of {STABILITY_MIN} at least is taken."
+    return {"title": "Number of groups", "note": note, "columns": heads, "rows": rows}
+
+
+def _profiles_table(profiles: list[Any]) -> Mapping[str, Any]:
+    names = list(profiles[0]["typical"])
+    rows = [
+        (each["group"], each["rows"], *(_told(each["typical"][name]) for name in names))
+        for each in profiles
+    ]
+    note = "Medians of numbers, most usual words."
+    return {"title": "Groups", "note": note, "columns": ("group", "rows", *names), "rows": rows}
+
+
+def _fences_table(fences: tuple[Fence, ...]) -> Mapping[str, Any]:
+    heads = ("column", "lower", "upper", "rows beyond")
+    rows = [(f.name, f"{f.lower:.6g}", f"{f.upper:.6g}", f.rows) for f in fences]
+    note = "Numbers beyond count as the fence, so that rows far out make no groups of their own."
+    return {"title": "Fences", "note": note, "columns": heads, "rows": rows}
+
+
+def _told(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _choices(values: np.ndarray, seed: int, progress: Progress) -> Iterator[Choice]:
@@ -224,13 +373,13 @@ def _distances(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _profiles(
     known: Table, features: tuple[Column, ...], labels: np.ndarray, groups: int
 ) -> list[Any]:
-    """Return size and typical values of each group: means of numbers, most usual words."""
+    """Return size and typical values of each group: medians of numbers, most usual words."""
     profiles = []
     for group in range(groups):
         rows = known.frame[labels == group]
         typical = {
             column.name: plain_value(
-                rows[column.name].mean()
+                rows[column.name].median()
                 if column.role is Role.NUMBER
                 else rows[column.name].mode().iloc[0]
             )

@@ -24,5 +24,13 @@ REASONS_MAX: Final = 12
 """Reasons of a prediction; what remains is added up in the last one."""
 PREDICTION_ROWS: Final = 4_096
 """Rows predicted at a time."""
+PREDICTION_CELLS_MAX: Final = 4_000_000
+"""Contributions held at a time: rows by columns by classes."""
+IMPORTANCE_ROWS_MAX: Final = 2_000
+"""Held-out rows that importances are the mean of."""
+CHOICE_ROWS_MAX: Final = 10_000
+"""Rows of the learning part by which a model chooses its options."""
+DESIGN_CELLS_MAX: Final = 400_000_000
+"""Largest design of a linear model, rows by its columns of 8 bytes."""
 MANIFEST_BYTES_MAX: Final = 64 * 1024**2
 """Largest ``model.json``, bytes."""

@@ -21,6 +21,7 @@ from analytics.models.encoding import by_column, new_encoder, owners
 from analytics.models.folder import load_estimator, save_estimator
 from analytics.models.interface import Importance, Metrics, Model, Part, Prediction, Request
 from analytics.models.limits import PREDICTION_ROWS
+from analytics.models.profile import column_quality, quality_table
 from analytics.models.reasons import plain_value, reasons_of
 from analytics.models.splitting import split_rows
 
@@ -63,6 +64,9 @@ class PCA(Model):
 
     def __init__(self, encoder: Any, components: Any, distance: _Distance) -> None:
         self._encoder, self._components, self._distance = encoder, components, distance
+        # What the card tells of the data; known once the whole table has been learned from.
+        self.quality: Mapping[str, Any] = {"duplicate_rows": 0, "columns": []}
+        self.sample: list[list[float]] = []
 
     @classmethod
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
@@ -76,6 +80,8 @@ class PCA(Model):
         progress("learning from all rows")
         model = cls._learn(known, surveyed.features)
         components = len(model.document()["explained_variance"])
+        model.quality = column_quality(table)
+        model.sample = model.drawn(known)
         model.seed, model.split, model.excluded = request.seed, split.document(), surveyed.excluded
         model.metrics = {**metrics, "components": float(components)}
         return model
@@ -194,7 +200,37 @@ class PCA(Model):
             "loadings": [
                 dict(zip(names, _plain(row), strict=True)) for row in self._components.components_
             ],
+            "quality": self.quality,
+            "tables": [quality_table(self.quality)],
         }
+
+    def plots(self, folder: Path) -> tuple[str, ...]:
+        """Write the scree of the components, and rows on the first two with outliers marked."""
+        import numpy as np  # noqa: PLC0415
+
+        from analytics.models.plotting import scatter_plot, scree_plot, written  # noqa: PLC0415
+
+        shares = _plain(self._components.explained_variance_ratio_)
+        drawn, names = np.asarray(self.sample), ("ordinary", "outlier")
+        return written(
+            folder,
+            {
+                "scree.png": scree_plot(shares),
+                "scatter.png": scatter_plot(drawn[:, :2], drawn[:, 2], names, shares),
+            },
+        )
+
+    def drawn(self, known: Table) -> list[list[float]]:
+        """Return two coordinates of a sample of rows, and 1 for each that is an outlier."""
+        from analytics.models.plotting import sample_rows  # noqa: PLC0415
+
+        values = self._encoder.transform(known.take(sample_rows(len(known))).frame)
+        coordinates = self._components.transform(values)
+        is_outlier = self._is_outlier(self._parts(values).sum(axis=1))
+        return [
+            [float(f"{row[0]:.6g}"), float(f"{row[1]:.6g}") if len(row) > 1 else 0.0, int(outlier)]
+            for row, outlier in zip(coordinates, is_outlier, strict=True)
+        ]
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Write the encoder and the components; the rest is numbers."""
@@ -205,13 +241,18 @@ class PCA(Model):
             "residual": distance.residual,
             "median": distance.median,
             "deviation": distance.deviation,
+            "quality": self.quality,
+            "sample": self.sample,
         }
 
     @classmethod
     def load(cls, folder: Path, state: Mapping[str, Any]) -> Self:
         """Return the model that `save` wrote."""
         encoder, components = (load_estimator(folder / name) for name in _FILES)
-        return cls(encoder, components, _Distance(**state))
+        parts = {name: state[name] for name in ("residual", "median", "deviation")}
+        model = cls(encoder, components, _Distance(**parts))
+        model.quality, model.sample = state["quality"], state["sample"]
+        return model
 
 
 def _plain(values: Any) -> list[Any]:

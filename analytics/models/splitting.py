@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -98,6 +99,13 @@ def codes_of(table: Table, name: str, classes: tuple[str, ...]) -> np.ndarray:
         "unknown_class", f"{name!r} is none of {', '.join(classes)}", codes.isna().to_numpy()
     )
     return np.asarray(codes, dtype=np.intp)
+
+
+def labels_of(classes: tuple[str, ...]) -> tuple[str | int, ...]:
+    """Return classes as a prediction tells them: whole numbers as such when all are."""
+    if all(re.fullmatch(r"-?(?:0|[1-9]\d{0,17})", word) for word in classes):
+        return tuple(int(word) for word in classes)
+    return classes
 
 
 def split_rows(table: Table, request: Request, codes: np.ndarray | None) -> Split:
