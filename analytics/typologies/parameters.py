@@ -70,8 +70,8 @@ class StructuringParameters(RuleParameters):
 class FanParameters(RuleParameters):
     """Many counterparties at once."""
 
-    alert_at: Share = 0.72
-    """As few as ``counterparties_min`` must nearly all be new, and come in a burst."""
+    alert_at: Share = 0.55
+    """As few as ``counterparties_min`` must be a clear burst, or all new."""
     counterparties_min: CountByKind = {
         "user": 8, "innovator": 16, "institution": 50, "treasury": 100
     }  # fmt: skip
@@ -119,6 +119,9 @@ class PassThroughParameters(RuleParameters):
     """How many times faster than usual money must come, and leave."""
     new_min: Share = 0.5
     """Least share of the amounts that came from, or went to, new counterparties."""
+    users_min: Share = 0.5
+    """Least share of the amounts that came from, or went to, accounts of the kind ``user``; at an
+    account of another kind both. What firms pay and are paid is their trade, or a wage that is spent."""
 
 
 class DormantParameters(RuleParameters):

@@ -2,8 +2,10 @@
 
 The account is a mule's: what it is for is to stand between two others. A treasury that is swept
 every evening does the same every day, and a salary is followed by rent; so the inflow must be out
-of the ordinary for the account (a single deposit before it is no habit), and a good part of it must come from or go to somebody new.
-Source: FATF/Egmont, Trade-based money laundering risk indicators (2021), "pass-through account".
+of the ordinary for the account (a single deposit before it is no habit), and a good part of it must
+come from or go to somebody new. Wages that are spent in shops, loans that buy, and the trade of firms
+have firms or treasuries at the ends; somewhere a mule's money has a person. Source: FATF/Egmont,
+Trade-based money laundering risk indicators (2021), "pass-through account".
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ class PassThrough:
     """Looks at an account when it pays: how much of what just came is gone again."""
 
     name = "pass_through"
-    version = 2
+    version = 3
 
     def __init__(self, parameters: PassThroughParameters) -> None:
         self._parameters = parameters
@@ -81,8 +83,10 @@ class PassThrough:
         if amount_min is None or inflow < market.units(amount_min, asset):
             return None
         new = max(_new_share(came), _new_share(went))
+        if new < parameters.new_min or self._is_trade(moves, market, came, went):
+            return None
         burst = self._burst(moves, market, came, went, time_ms)
-        if new < parameters.new_min or burst < parameters.burst_min:
+        if burst < parameters.burst_min:
             return None
         hours = (went[0].time_ms - came[-1].time_ms) / 3_600_000
         return found(
@@ -114,6 +118,14 @@ class PassThrough:
             ],
             [*came, *went],
         )
+
+    def _is_trade(
+        self, moves: Moves, market: Market, came: list[Payment], went: list[Payment]
+    ) -> bool:
+        """Tell whether too little came from and went to people: an income spent, or a firm's trade."""
+        ends = [_users_share(market, came), _users_share(market, went)]
+        share = max(ends) if moves.activity.kind == "user" else min(ends)
+        return share < self._parameters.users_min
 
     def _burst(
         self,
@@ -152,6 +164,12 @@ def _usual(flow: Flow, group: list[Payment], asset: str, first_ms: int) -> int:
 
 def _total(payments: list[Payment]) -> int:
     return sum(payment.amount for payment in payments)
+
+
+def _users_share(market: Market, payments: list[Payment]) -> float:
+    """Return the share of the amounts whose other side is a person's account."""
+    of_users = [p for p in payments if market.activity(p.other).kind == "user"]
+    return _total(of_users) / _total(payments)
 
 
 def _new_share(payments: list[Payment]) -> float:

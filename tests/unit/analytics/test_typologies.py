@@ -111,6 +111,19 @@ def test_fan_in_is_seen_at_the_collector() -> None:
     assert story.told("fan_in") == {"mule"}
 
 
+def test_a_fan_of_the_fewest_is_seen_within_a_minute_of_a_young_market() -> None:
+    """Eight who pay one within seconds, half of them for the first time, two minutes after the start."""
+    story = Story(CROWD[:24])
+    for number in range(120):
+        story.pay(CROWD[number % 24], CROWD[(number + 1 + number // 24) % 24], 50)
+        story.wait(minutes=1 / 60)
+    story.alerts.clear()
+    for payer in CROWD[15:23]:
+        story.pay(payer, CROWD[0], 400)
+        story.wait(minutes=1 / 60)
+    assert story.told("fan_in") == {CROWD[0]}
+
+
 def test_fan_out_is_seen_at_the_source() -> None:
     """One account pays twelve strangers within hours."""
     story = settled("source")
@@ -271,6 +284,33 @@ def test_a_wage_and_the_rent_are_no_pass_through() -> None:
         story.pay("anna", "user31", 3_000)
         story.wait(days=30)
     assert story.told("pass_through") == set()
+
+
+def test_a_wage_spent_and_a_loan_that_buys_are_no_pass_through() -> None:
+    """Firms and treasuries at both ends: income, and what it buys; a person at one end is another matter."""
+    kinds = {"firm": "institution", "bank": "treasury", "dealer": "institution"}
+    story = settled("anna", "bert", *kinds, kinds=kinds)
+    story.pay("firm", "anna", 9_000)
+    story.pay("bank", "bert", 30_000)
+    story.wait(hours=2)
+    story.pay("anna", "dealer", 8_500)
+    story.pay("bert", "dealer", 30_000)
+    assert story.told("pass_through") == set()
+    story.pay("bank", "bert", 40_000)
+    story.pay("bert", "user25", 39_000)
+    assert story.told("pass_through") == {"bert"}
+
+
+def test_a_firms_trade_is_no_pass_through_and_a_front_is() -> None:
+    """Customers pay a shop that pays its supplier; a front takes a stranger's money to another."""
+    kinds = {"shop": "institution", "supplier": "institution", "front": "institution"}
+    story = settled(*kinds, kinds=kinds)
+    story.pay("user20", "shop", 9_000)
+    story.pay("user21", "front", 9_000)
+    story.wait(hours=2)
+    story.pay("shop", "supplier", 8_800)
+    story.pay("front", "user22", 8_800)
+    assert story.told("pass_through") == {"front"}
 
 
 # --- Dormant -------------------------------------------------------------------------------------
