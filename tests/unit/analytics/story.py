@@ -15,6 +15,9 @@ BEGAN_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HELD = 10_000_000_00
 """What every account holds at the start, fen."""
 
+CROWD = [f"user{number}" for number in range(40)]
+"""Accounts that others deal with."""
+
 Leg = tuple[str, str, int | float]
 
 
@@ -84,3 +87,13 @@ class Story:
         alerts = list(self._detector.detect(facts))
         self.alerts.extend(alerts)
         return alerts
+
+
+def settled(*accounts: str, days: int = 10, kinds: dict[str, str] | None = None) -> Story:
+    """Return a market whose accounts have led a quiet life for some days."""
+    story = Story([*accounts, *CROWD], kinds=kinds)
+    for day in range(days):
+        for account in accounts:
+            story.pay(account, CROWD[day % 3], 80 + day)
+        story.wait(days=1)
+    return story

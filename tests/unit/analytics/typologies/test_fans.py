@@ -1,0 +1,58 @@
+"""Fans on hand-made cases, and the everyday life that looks like them."""
+
+from __future__ import annotations
+
+from tests.unit.analytics.story import CROWD, Story, settled
+
+
+def test_fan_in_is_seen_at_the_collector() -> None:
+    """Twelve strangers pay one account within hours."""
+    story = settled("mule")
+    for payer in CROWD[:12]:
+        story.pay(payer, "mule", 300)
+        story.wait(minutes=20)
+    assert story.told("fan_in") == {"mule"}
+
+
+def test_a_fan_of_the_fewest_is_seen_within_a_minute_of_a_young_market() -> None:
+    """Eight who pay one within seconds, half of them for the first time, two minutes after the start."""
+    story = Story(CROWD[:24])
+    for number in range(120):
+        story.pay(CROWD[number % 24], CROWD[(number + 1 + number // 24) % 24], 50)
+        story.wait(minutes=1 / 60)
+    story.alerts.clear()
+    for payer in CROWD[15:23]:
+        story.pay(payer, CROWD[0], 400)
+        story.wait(minutes=1 / 60)
+    assert story.told("fan_in") == {CROWD[0]}
+
+
+def test_fan_out_is_seen_at_the_source() -> None:
+    """One account pays twelve strangers within hours."""
+    story = settled("source")
+    for payee in CROWD[10:22]:
+        story.pay("source", payee, 300)
+        story.wait(minutes=20)
+    assert story.told("fan_out") == {"source"}
+
+
+def test_a_shop_has_many_payers_every_day() -> None:
+    """Customers come steadily, old and new; also on the first day."""
+    story = Story(["shop", *CROWD])
+    for number in range(400):
+        story.pay(CROWD[(number * 7) % 40], "shop", 20 + number % 50)
+        story.wait(hours=1)
+    assert story.told("fan_in") == set()
+
+
+def test_an_employer_that_pays_one_by_one_is_told_of_the_first_time() -> None:
+    """The second payroll has the first as its precedent."""
+    story = settled("employer", days=40, kinds={"employer": "institution"})
+    for month in range(3):
+        if month == 1:
+            story.alerts.clear()
+        for payee in CROWD:
+            story.pay("employer", payee, 5_432)
+            story.wait(minutes=1)
+        story.wait(days=28)
+    assert story.told("fan_out") == set()
