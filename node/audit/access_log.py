@@ -205,7 +205,7 @@ class AccessLog:
             self._check(load_checkpoint(self._path.parent))
         except BrokenAccessChain as error:
             held = self._tip.sequence
-            self._tip, self._end = root, 0
+            self._tip, self._end, self._checkpointed = root, 0, 0
             return self._set_aside(error.detail, held)
         self._synced = self._tip
         return None
@@ -232,8 +232,8 @@ class AccessLog:
     def _set_aside(self, reason: str, held: int) -> AccessRecord:
         """Keep a broken file; return the record that the new one begins with."""
         kept = self._path.with_name(f"access.broken-{int(self._clock_s())}.log")
-        # In this order a crash between leaves a file that the next start finds broken too.
-        (self._path.parent / CHECKPOINT_NAME).unlink(missing_ok=True)
         self._path.replace(kept)
+        # The checkpoint goes last: a start after a crash between still misses what it names.
+        (self._path.parent / CHECKPOINT_NAME).unlink(missing_ok=True)
         log.error("access_log_broken", detail=reason, kept=str(kept))
         return {"event": "broken", "detail": reason, "records": held, "file": kept.name}

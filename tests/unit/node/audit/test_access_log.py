@@ -139,6 +139,43 @@ async def test_a_log_without_its_checkpoint_is_broken(tmp_path: Path, fault: str
     await log.aclose()
 
 
+@pytest.mark.parametrize("step", ["replace", "unlink"])
+def test_a_crash_while_a_cut_log_is_set_aside_loses_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A start that ended at either of its two steps leaves what the next one finds broken too."""
+    whole = asyncio.run(filled(tmp_path, 4, has_checkpoint=True))
+    (tmp_path / FILE_NAME).write_bytes(whole[: whole.index(b"\n") + 1])
+
+    def crash(path: Path, *given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, step, crash)
+        with pytest.raises(KeyboardInterrupt):
+            opened(tmp_path)
+    log = opened(tmp_path)
+    assert log.read(1, 9)[0]["event"] == "broken"
+    asyncio.run(log.aclose())
+
+
+async def test_the_log_after_a_broken_one_has_checkpoints_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They count from its own beginning, not from where the broken one had its last."""
+    monkeypatch.setattr(access_log, "CHECKPOINT_RECORDS", 5)
+    await filled(tmp_path, 20, has_checkpoint=True)
+    with (tmp_path / FILE_NAME).open("ab") as file:
+        file.write(b"x\n")
+    log = opened(tmp_path)
+    assert log.tip.sequence == 1
+    await asyncio.gather(*(log.append({"event": "answered"}) for _ in range(6)))
+    checkpoint = access_file.load_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.sequence <= 7
+    await log.aclose()
+
+
 async def test_what_a_start_leaves_unread_a_verifier_finds(tmp_path: Path) -> None:
     """A record that was changed in its place before the checkpoint breaks the chain that is read."""
     whole = await filled(tmp_path, 4, has_checkpoint=True)
