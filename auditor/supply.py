@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import click
-
 from auditor.stream import regulator_key
 from wallet.amounts import format_amount
 from wallet.client import NodeClient
 from wallet.connection import connect
-from wallet.console import Session, table
+from wallet.console import Session, progress, table
 from wallet.errors import ApiError
 from wallet.session import Json
 
@@ -46,7 +44,7 @@ async def _counted(client: NodeClient, height: int) -> Json:
         except ApiError as error:
             if error.code != COUNTING:
                 raise
-            click.echo(error.detail, err=True)
+            progress(error.detail)
 
 
 def supply_lines(document: Json) -> Iterator[str]:
