@@ -122,6 +122,8 @@ class Activity:
     """Time of the block that opened it."""
     paid: Flow = field(default_factory=Flow)
     received: Flow = field(default_factory=Flow)
+    net_payees: int = 0
+    """How many accounts it paid that never paid it."""
     balances: dict[str, int] = field(default_factory=dict)
     """Posted balance of each asset, smallest units."""
     idle_ms: int = 0
@@ -228,9 +230,16 @@ class Market:
             activity.paid.drop_before(oldest_ms)
             activity.received.drop_before(oldest_ms)
         is_single = legs.get((txid, debit, True), 1) == 1
-        yield debit, payer.paid.add(movement, credit, txid, time_ms, is_single=is_single), True
+        payment = payer.paid.add(movement, credit, txid, time_ms, is_single=is_single)
+        # Only a counterparty that is remembered is new once.
+        if payment.is_new and credit in payer.paid.others and credit not in payer.received.others:
+            payer.net_payees += 1
+        yield debit, payment, True
         is_single = legs.get((txid, credit, False), 1) == 1
-        yield credit, payee.received.add(movement, debit, txid, time_ms, is_single=is_single), False
+        receipt = payee.received.add(movement, debit, txid, time_ms, is_single=is_single)
+        if receipt.is_new and debit in payee.received.others and debit in payee.paid.others:
+            payee.net_payees -= 1
+        yield credit, receipt, False
 
 
 def _leg_counts(movements: Sequence[Movement]) -> Mapping[_Side, int]:

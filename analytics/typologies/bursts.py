@@ -8,7 +8,7 @@ the account's own rate before it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from analytics.activity import Activity, Flow, Market, Payment
@@ -44,24 +44,33 @@ class Burst(NamedTuple):
 
 
 def bursts(
-    activity: Activity, flow: Flow, market: Market, least: int, since_ms: int, time_ms: int
+    activity: Activity,
+    flow: Flow,
+    market: Market,
+    least: int,
+    since_ms: int,
+    time_ms: int,
+    counts: Callable[[Payment], bool] = lambda _: True,
 ) -> Iterator[Burst]:
     """Yield the last ``least`` single payments since a time, twice as many, and so on: each a burst.
 
-    Groups that double find a burst of any length, without a calendar.
+    Groups that double find a burst of any length, without a calendar. Where only some payments count,
+    a group ends with as many of those, and has the others that came between them.
     """
     recent = flow.singles_since(since_ms)
-    sizes = [least << power for power in range(len(recent).bit_length())]
-    for size in sorted({*(size for size in sizes if size < len(recent)), len(recent)}):
-        if size >= least:
-            group = recent[:size]
-            began_ms = group[-1].time_ms
-            ratio = 0.0
-            if has_past(activity, market, began_ms, time_ms):
-                ratio = burst_ratio(
-                    size, time_ms - began_ms, flow.singles - size, began_ms - activity.opened_ms
-                )
-            yield Burst(ratio, group)
+    ends = [place for place, payment in enumerate(recent, 1) if counts(payment)]
+    if len(ends) < least:
+        return
+    sizes = {ends[(least << power) - 1] for power in range((len(ends) // least).bit_length())}
+    for size in sorted({*sizes, ends[-1]}):
+        group = recent[:size]
+        began_ms = group[-1].time_ms
+        ratio = 0.0
+        if has_past(activity, market, began_ms, time_ms):
+            ratio = burst_ratio(
+                size, time_ms - began_ms, flow.singles - size, began_ms - activity.opened_ms
+            )
+        yield Burst(ratio, group)
 
 
 def has_past(activity: Activity, market: Market, began_ms: int, time_ms: int) -> bool:

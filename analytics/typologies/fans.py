@@ -2,7 +2,7 @@
 
 Money of many victims or mules is gathered in one account, or spread from one over many. Shops and
 employers have many counterparties too, but steadily, or again and again: the first is told by the
-rate, the second by precedent. Source: Altman et al., "Realistic Synthetic Financial Transactions
+rate, the second by precedent. What an account pays to shops is shopping. Source: Altman et al., "Realistic Synthetic Financial Transactions
 for Anti-Money Laundering Models", NeurIPS 2023 (patterns fan-in, fan-out).
 """
 
@@ -14,6 +14,8 @@ from analytics.activity import Activity, Flow, Market, Moves, Payment
 from analytics.typologies.bursts import Burst, Records, bursts
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import FanParameters
+from analytics.typologies.shops import is_shop
+from analytics.typologies.wording import times, within
 
 DISTINCT_MIN: Final = 0.6
 """Least share of distinct counterparties among a group's payments."""
@@ -22,7 +24,7 @@ DISTINCT_MIN: Final = 0.6
 class _Fan:
     """What both directions share; ``_flow`` picks the direction."""
 
-    version = 1
+    version = 2
     _role = ""
 
     def __init__(self, parameters: FanParameters) -> None:
@@ -39,8 +41,10 @@ class _Fan:
         if len(flow.firsts_since(since_ms)) < parameters.new_min * least:
             return None
         findings = (
-            self._group(group, least)
-            for group in bursts(activity, flow, market, least, since_ms, time_ms)
+            self._group(group, market, least)
+            for group in bursts(
+                activity, flow, market, least, since_ms, time_ms, lambda p: self._counts(p, market)
+            )
         )
         best = max(
             (finding for finding in findings if finding is not None),
@@ -53,28 +57,31 @@ class _Fan:
             return None
         return best
 
-    def _group(self, group: Burst, least: int) -> Finding | None:
-        others = {payment.other for payment in group.payments}
-        new_share = sum(payment.is_new for payment in group.payments) / len(others)
+    def _counts(self, payment: Payment, market: Market) -> bool:  # noqa: ARG002 - one direction's
+        """Tell whether a payment may be part of a fan."""
+        return True
+
+    def _group(self, group: Burst, market: Market, least: int) -> Finding | None:
+        payments = [payment for payment in group.payments if self._counts(payment, market)]
+        others = {payment.other for payment in payments}
+        new_share = sum(payment.is_new for payment in payments) / len(others)
         parameters = self._parameters
-        is_fan = len(others) >= least and len(others) >= DISTINCT_MIN * len(group.payments)
+        is_fan = len(others) >= least and len(others) >= DISTINCT_MIN * len(payments)
         if not is_fan or new_share < parameters.new_min or group.ratio < parameters.burst_min:
             return None
-        return found(
-            self._signs(group.payments, len(others), least, new_share, group.ratio), group.payments
-        )
+        return found(self._signs(payments, len(others), least, new_share, group.ratio), payments)
 
     def _signs(
         self, payments: list[Payment], count: int, least: int, new_share: float, burst: float
     ) -> list[Sign]:
-        hours = (payments[0].time_ms - payments[-1].time_ms) / 3_600_000
+        span = within(payments[0].time_ms - payments[-1].time_ms)
         return [
             Sign(
                 self._role,
                 count,
                 count / (2 * least),
                 0.4,
-                f"{count} {self._role} within {hours:.1f} hours",
+                f"{count} {self._role} {span}",
             ),
             Sign(
                 f"new_{self._role}",
@@ -88,7 +95,7 @@ class _Fan:
                 burst,
                 burst / (2 * self._parameters.burst_min),
                 0.3,
-                f"{burst:.0f} times as fast as before",
+                f"{times(burst)} as fast as before",
             ),
         ]
 
@@ -117,3 +124,7 @@ class FanOut(_Fan):
         if not moves.paid:
             return None
         return self._examine(moves.activity, moves.activity.paid, market, time_ms)
+
+    def _counts(self, payment: Payment, market: Market) -> bool:
+        """Leave out what is spent in shops: a few days of shopping reach many."""
+        return not is_shop(market.activity(payment.other))

@@ -17,6 +17,7 @@ from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.bursts import Records, burst_ratio, has_past
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import PassThroughParameters
+from analytics.typologies.wording import times, within
 
 RECEIPTS_MAX: Final = 8
 """Most receipts that are taken together for one pass-through."""
@@ -96,7 +97,7 @@ class PassThrough:
                     inflow,
                     burst / (2 * parameters.burst_min),
                     0.1,
-                    f"{shown(market, inflow, asset)} came, {burst:.0f} times as fast as usual",
+                    f"{shown(market, inflow, asset)} came, {times(burst)} as fast as usual",
                 ),
                 Sign(
                     "passed",
@@ -110,7 +111,7 @@ class PassThrough:
                     hours,
                     1 - hours / parameters.window_hours,
                     0.3,
-                    f"within {hours:.1f} hours",
+                    within(went[0].time_ms - came[-1].time_ms),
                 ),
                 Sign(
                     "new_counterparties", new, new, 0.2, f"{new:.0%} of it with new counterparties"

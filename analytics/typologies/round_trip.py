@@ -16,6 +16,8 @@ from analytics.activity import Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import RoundTripParameters
+from analytics.typologies.shops import is_shop
+from analytics.typologies.wording import within
 
 SEARCH_STEPS_MAX: Final = 5_000
 """Payments looked at for one closing payment; the search ends without a finding there."""
@@ -25,10 +27,6 @@ ADDED_MAX: Final = 1.05
 
 LIKE_SHARE: Final = 0.5
 """An earlier payment at least this large, as a share of a payment, makes it a habit."""
-SHOP_PAYERS_MIN: Final = 8
-"""Fewest payers of a shop, whose payment back is a refund."""
-SHOP_PAYERS_RATIO: Final = 3
-"""How many times more payers than payees it has."""
 
 Path = tuple[Payment, ...]
 
@@ -91,7 +89,7 @@ class RoundTrip:
                     0.2,
                     f"the amounts on the way differ by {spread:.0%}",
                 ),
-                Sign("hours", hours, speed, 0.2, f"within {hours:.1f} hours"),
+                Sign("hours", hours, speed, 0.2, within(closing.time_ms - path[0].time_ms)),
                 Sign("accounts", len(path), 1, 0.2, f"a cycle of {len(path)} accounts"),
             ],
             payments,
@@ -190,10 +188,7 @@ def _is_habit(moves: Moves, market: Market, path: Path) -> bool:
 
 def _is_refund(market: Market, path: Path) -> bool:
     """Tell whether a sum came straight back from an account that lives on many payers: a shop."""
-    shop = market.activity(path[-1].other)
-    payers = len(shop.received.others)
-    payees = len(shop.paid.others - shop.received.others)
-    return len(path) == 2 and payers >= max(SHOP_PAYERS_MIN, SHOP_PAYERS_RATIO * payees)
+    return len(path) == 2 and is_shop(market.activity(path[-1].other))
 
 
 def _is_house_keeping(moves: Moves, market: Market, path: Path) -> bool:

@@ -56,3 +56,20 @@ def test_an_employer_that_pays_one_by_one_is_told_of_the_first_time() -> None:
             story.wait(minutes=1)
         story.wait(days=28)
     assert story.told("fan_out") == set()
+
+
+def test_days_of_shopping_are_no_fan_out_and_no_spike() -> None:
+    """Sixteen new shops in a few hours; sixteen people who are paid as much are both."""
+    shops, people = [f"shop{number}" for number in range(16)], CROWD[20:36]
+    story = settled("anna", "bert", *shops)
+    for shop in shops:
+        for payer in CROWD[:12]:
+            story.pay(payer, shop, 30)
+            story.wait(minutes=10)
+    story.wait(days=2)
+    for place in range(16):
+        story.pay("anna", shops[place], 45.5)
+        story.pay("bert", people[place], 45.5)
+        story.wait(minutes=10)
+    assert story.told("fan_out") == {"bert"}
+    assert story.told("velocity") == {"bert"}
