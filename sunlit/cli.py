@@ -15,7 +15,7 @@ from analytics.errors import AnalyticsError
 from ledger.errors import LedgerError
 from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
-from wallet.console import report_error
+from wallet.console import report_error, report_os_error
 from wallet.errors import WalletError
 from wallet.secrecy import protect_process
 
@@ -122,11 +122,8 @@ class LazyGroup(click.Group):
         except (AnalyticsError, LedgerError, NodeError, SunlitError, WalletError) as error:
             report_error(error.code, error.detail)
             ctx.exit(FAILURE_STATUS)
-        except BrokenPipeError:
-            raise  # click ends quietly when nobody reads its output any more
         except OSError as error:
-            named = "" if error.filename is None else f"{error.filename}: "
-            report_error("input_output", f"{named}{error.strerror or type(error).__name__}")
+            report_os_error(error)
             ctx.exit(FAILURE_STATUS)
         except (KeyboardInterrupt, click.Abort):
             report_error("interrupted", "stopped before it was done")

@@ -62,9 +62,7 @@ def _reported_errors(ctx: click.Context) -> Iterator[None]:
         report_error(error.code, error.detail)
         ctx.exit(1)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # the reader of stdout has gone; click ends quietly
-        report_error("os_error", f"{error.filename or 'input or output'}: {error.strerror}")
+        report_os_error(error)
         ctx.exit(1)
 
 
@@ -182,6 +180,14 @@ def run_async(main: Coroutine[Any, Any, R]) -> R:
 def report_error(code: str, detail: str) -> None:
     """Print an error in its one line on stderr."""
     click.echo(f"error[{code}]: {printable(detail)}", err=True)
+
+
+def report_os_error(error: OSError) -> None:
+    """Print what the system refuses as an error; that nobody reads stdout any more is raised on."""
+    if error.errno == errno.EPIPE:
+        raise error  # click ends quietly
+    named = "" if error.filename is None else f"{error.filename}: "
+    report_error("input_output", f"{named}{error.strerror or type(error).__name__}")
 
 
 def progress(text: str) -> None:

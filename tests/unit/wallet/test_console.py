@@ -117,7 +117,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         (tmp_path / "none").read_bytes()
 
     told = CliRunner().invoke(group, ["fail"]).stderr
-    assert told.startswith("error[os_error]: ")
+    assert told.startswith("error[input_output]: ")
     assert "none" in told
 
 
