@@ -143,10 +143,6 @@ class Delta:
     before: Mapping[StateKey, Record | None]
     after: Mapping[StateKey, Record | None]
 
-    def inverse(self) -> Delta:
-        """Return the change that takes this one back."""
-        return Delta(before=self.after, after=self.before)
-
 
 _UNREAD = object()
 """Stands for what an overlay does not know yet, where None is a record's absence."""

@@ -166,6 +166,10 @@ class MemoryState:
         )
         return delta
 
+    def undo(self, delta: Delta) -> Delta:
+        """Take a delta back, as a node does with the entries that were before; return that change."""
+        return self.write(Delta(before=delta.after, after=delta.before))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:

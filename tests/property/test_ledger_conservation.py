@@ -167,7 +167,7 @@ class Conservation(RuleBasedStateMachine):
         """A reorganisation takes back the last few transactions."""
         for _ in range(min(blocks, len(self.history))):
             delta, self.books, self.frozen, self.attested, before = self.history.pop()
-            self.state.write(delta.inverse())
+            self.state.undo(delta)
             assert (self.state.entries, self.state.tree.root) == before
 
     @invariant()

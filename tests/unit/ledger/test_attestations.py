@@ -81,7 +81,7 @@ def test_an_attestation_is_undone_with_its_block(state: MemoryState) -> None:
     entries, root = dict(state.entries), state.tree.root
     delta = state.apply(NETWORK.attest())
     assert state.tree.root != root
-    state.write(delta.inverse())
+    state.undo(delta)
     assert (state.entries, state.tree.root) == (entries, root)
 
 

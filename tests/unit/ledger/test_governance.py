@@ -75,7 +75,7 @@ def test_a_freeze_is_undone_with_its_block(state: MemoryState) -> None:
     entries, root = dict(state.entries), state.tree.root
     delta = state.apply(NETWORK.freeze("alice"))
     assert state.tree.root != root
-    state.write(delta.inverse())
+    state.undo(delta)
     assert (state.entries, state.tree.root) == (entries, root)
 
 

@@ -29,6 +29,6 @@ def test_a_revision_that_a_reorganisation_frees_bars_nothing() -> None:
     state, pool = NETWORK.state(), Mempool(NETWORK.genesis_hash)
     waiting = NETWORK.attest()
     pool.add(pool.check(waiting, state, height=1))
-    undone = state.apply(waiting).inverse()
+    undone = state.undo(state.apply(waiting))
     assert pool.drop_barred(undone.after) == []
     assert waiting.txid in pool
