@@ -72,11 +72,12 @@ async def test_people_see_the_books(node: FakeNode, wallet_home: Path, answers: 
 async def test_a_count_that_goes_on_is_asked_for_again(
     node: FakeNode, wallet_home: Path, answers: list[Any]
 ) -> None:
-    """Progress goes to stderr, and the document to stdout."""
-    answers += [ApiError("supply_counting", "Block 3 of 7 is counted.", status=503), PAGE]
+    """Progress goes to stderr, as text that no terminal acts upon, and the document to stdout."""
+    answers += [ApiError("supply_counting", "Block 3 of 7\x1b[2J is counted.", status=503), PAGE]
     result = await run("--height", "7", "--json")
     assert result.exit_code == 0, result.stderr
     assert "Block 3 of 7" in result.stderr
+    assert "\x1b" not in result.stderr
     assert json.loads(result.stdout) == PAGE
 
 
