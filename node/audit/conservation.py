@@ -87,6 +87,11 @@ class StillCounting(NodeError):
 class HistoryRefused(NodeError):
     """The rules refuse a block of this node's own final history: its store is not to be trusted."""
 
+    @property
+    def height(self) -> int:
+        """Height of that block."""
+        return cast("int", self.fields["height"])
+
 
 class SupplyAudit:
     """Counts the books of a height, in a process that is there while somebody asks."""
@@ -106,6 +111,7 @@ class SupplyAudit:
         Raises:
             StillCounting: ``supply_counting``: it takes longer than a request may.
             HistoryRefused: ``history_refused``: the rules refuse a block of the store.
+            WorkerExited: the process ended before it was done.
         """
         if height in self._counts:
             self._counts.move_to_end(height)
@@ -148,6 +154,8 @@ class SupplyAudit:
                         child = await Child.spawn("node.workers.replay")
                         held.push_async_callback(child.end)
                         await self._ascend(child)
+                except HistoryRefused as error:
+                    self._fail(error, first_height=error.height)
                 except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear it
                     self._fail(error)
         finally:
@@ -203,13 +211,13 @@ class SupplyAudit:
             case said:
                 raise WorkerExited("the replaying worker speaks nonsense", said=said)
 
-    def _fail(self, error: Exception) -> None:
-        """Tell everybody who waits why there is no count."""
+    def _fail(self, error: Exception, *, first_height: int = 0) -> None:
+        """Tell everybody who waits for a height, or a later one, why there is no count."""
         log.error("supply_count_failed", detail=str(error), reached=self._reached)
-        for waiting in self._waiting.values():
+        for height in [height for height in self._waiting if height >= first_height]:
+            waiting = self._waiting.pop(height)
             waiting.set_exception(error)
             waiting.exception()  # whoever left does not hear it
-        self._waiting.clear()
 
 
 async def _send(child: Child, name: str, content: bytes) -> None:

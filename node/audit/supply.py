@@ -54,8 +54,8 @@ async def _count_supply(call: Call, query: SupplyQuery, height: int) -> web.Resp
         detail = f"In this node's final history {error.detail}."
         raise Problem(409, error.code, detail) from None
     except WorkerExited:
-        detail = "The count was interrupted, and begins again when it is asked for."
-        raise unavailable("supply_counting", detail, retry_after_s=RETRY_AFTER_S) from None
+        detail = "The counting process ended; it begins again with the next question."
+        raise unavailable("supply_interrupted", detail, retry_after_s=RETRY_AFTER_S) from None
     return json_response(_counted_page(query, count, assets, block_hash, state_root))
 
 

@@ -54,6 +54,7 @@ class Replay:
     def __init__(self, genesis: bytes) -> None:
         self._genesis = decode_genesis(genesis)
         self._genesis_hash = self._genesis.header().hash
+        self._height = 0
         self._entries: dict[StateKey, Record] = self._genesis.state()
         self._issued: Counter[AssetCode] = Counter()
         self._redeemed: Counter[AssetCode] = Counter()
@@ -64,9 +65,10 @@ class Replay:
 
     def apply(self, raw: bytes) -> Message | None:
         """Apply the next block; return why the rules refuse it, None where they do not."""
-        block = decode_block(raw, bytes_max=len(raw))
+        self._height += 1
         overlay = Overlay(self)
         try:
+            block = decode_block(raw, bytes_max=len(raw))
             apply_block(
                 overlay,
                 block.transactions,
@@ -75,7 +77,7 @@ class Replay:
                 parameters=parameters_of(self),
             )
         except LedgerError as error:
-            return ("refused", block.header.height, error.code)
+            return ("refused", self._height, error.code)
         for key, record in overlay.delta().after.items():
             if record is None:
                 self._entries.pop(key, None)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
 
 from ledger.state import Record, StateKey, balance_key
 from node.audit import conservation
-from node.audit.conservation import StillCounting, SupplyAudit
+from node.audit.conservation import (
+    HistoryRefused,
+    StillCounting,
+    SupplyAudit,
+    SupplyCount,
+)
+from node.storage.view import ChainView
+from node.workers.child import Child
 from tests.factories import CNY, OPENING_BALANCE
 from tests.unit.node.api.served import Client, Json, ServedNode, bearer, problem
 
@@ -105,6 +113,42 @@ async def test_a_block_against_the_rules_is_named(node: ServedNode, client: Clie
     assert refused["code"] == "history_refused"
     assert "block 6 breaks the rules: insufficient_funds" in refused["detail"]
     assert (await ask(node, client, "height=5"))["conserved"] is True
+    await node.supply.aclose()
+
+
+async def test_a_refused_block_says_nothing_of_the_heights_below(
+    node: ServedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for an earlier height while a later block is refused has its count."""
+    good = conservation._block_bytes
+    audit = SupplyAudit(node.genesis, node.store.view)
+
+    def torn(view: ChainView, height: int) -> bytes:
+        raw = good(view, height)
+        if height == 3:
+            asked.append(asyncio.run_coroutine_threadsafe(audit.count(1), loop))
+            return raw[:-1]
+        return raw
+
+    loop = asyncio.get_running_loop()
+    asked: list[Future[SupplyCount]] = []
+    monkeypatch.setattr(conservation, "_block_bytes", torn)
+    with pytest.raises(HistoryRefused) as refused:
+        await audit.count(3)
+    assert refused.value.height == 3
+    assert (await asyncio.wrap_future(asked[0])).height == 1
+    await audit.aclose()
+
+
+async def test_a_counting_process_that_ends_is_not_waited_for(
+    node: ServedNode, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may end so every time, on a machine with too little memory: nobody is told to go on asking."""
+    spawn = Child.spawn
+    with monkeypatch.context() as patched:
+        patched.setattr(Child, "spawn", lambda _: spawn("keyword"))  # a module that does nothing
+        assert (await ask(node, client, "height=3", status=503))["code"] == "supply_interrupted"
+    assert (await ask(node, client, "height=3"))["conserved"] is True
     await node.supply.aclose()
 
 
