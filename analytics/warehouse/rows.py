@@ -35,6 +35,9 @@ TRANSFER_KIND: Final = "transfer"
 KIND_NAMES: Final[dict[type, str]] = {effect: kind.name.lower() for effect, kind in KIND_OF.items()}
 """Kinds of transactions as the tables name them."""
 
+Booleans = npt.NDArray[np.bool_]
+
+_NEVER: Final = np.iinfo(np.int64).max
 _TIME: Final = pa.timestamp("ms")
 _EFFECT: Final = attrgetter("body.effect")
 _LEGS: Final = attrgetter("legs")
@@ -157,10 +160,6 @@ class Rows:
         key, text = self.accounts.open(account)
         member, kind, status = record.member, record.kind.value, record.status.value
         self.opened.append(OpenedRow(key, account, text, member, kind, status, height, time_ms))
-
-
-Booleans = npt.NDArray[np.bool_]
-_NEVER: Final = np.iinfo(np.int64).max
 
 
 def _header_row(sealed: SealedHeader) -> tuple[Any, ...]:

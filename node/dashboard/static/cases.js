@@ -145,12 +145,12 @@ function about(one, path, draw) {
 // Drafts are files for `sunlit govern`, which two officers sign; no key of theirs comes near a browser.
 function drafting(one, path, draw) {
   const drafted = new Set(one.proposals.map((proposal) => proposal.account));
-  const { fault, run } = acting(async (alert) => draw((await post(`v1/audit/alerts/${alert.id}/response`, {})).case));
+  const { fault, run } = acting(async (alert) => draw((await post(`v1/audit/alerts/${encodeURIComponent(alert.id)}/response`, {})).case));
   const undrafted = one.alerts.filter((alert, index) => alert.account !== null && !drafted.has(alert.account)
     && one.alerts.findIndex((other) => other.account === alert.account) === index);
   return el("div", { id: "case-drafts" },
-    one.proposals.map((drafted) => el("p", {}, "Drafted: freeze ", accountLink(drafted.account), " ",
-      el("button", { type: "button", class: "quiet", click: () => saveDraft(`freeze-${one.id}.json`, drafted.proposal) }, "Save the draft"), " ",
+    one.proposals.map((draft) => el("p", {}, "Drafted: freeze ", accountLink(draft.account), " ",
+      el("button", { type: "button", class: "quiet", click: () => saveDraft(`freeze-${one.id}.json`, draft.proposal) }, "Save the draft"), " ",
       el("span", { class: "muted" }, "for ", el("code", {}, "sunlit govern sign"), ", ", el("code", {}, "cosign"), " and ", el("code", {}, "submit")))),
     undrafted.map((alert) => el("button", { type: "button", class: "quiet", click: () => run(alert) }, `Draft a freeze of ${short(alert.account)}`)),
     fault);
