@@ -42,7 +42,7 @@ RATED_CLIENTS_MAX: Final = 10_000
 """Clients whose rate is remembered; the longest unseen is forgotten first."""
 
 STREAM_COMMENT_SECONDS: Final = 15.0
-"""A quiet stream says this often that it lives."""
+"""A stream says this often that it lives, whatever it sends."""
 STREAM_RECHECK_SECONDS: Final = 2.0
 """How often a stream looks whether its token still holds, so that revocation bites within 5 s."""
 STREAM_WRITE_SECONDS_MAX: Final = 30.0

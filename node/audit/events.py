@@ -117,9 +117,19 @@ class StreamEnded(Exception):
 
 
 class EventChannel:
-    """One consumer's open response. Send each event, and call ``rest`` whenever there is none."""
+    """One consumer's open response. Send each event, and call ``rest`` whenever there is none.
 
-    def __init__(self, call: Call, framing: Framing, cursor: str) -> None:
+    It comments on schedule, among events too: who reads it may wait for a comment alone. ``clock_s`` is
+    the loop's own clock where none is given, seconds.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        framing: Framing,
+        cursor: str,
+        clock_s: Callable[[], float] | None = None,
+    ) -> None:
         self._call = call
         self._response = web.StreamResponse(
             headers={
@@ -128,8 +138,9 @@ class EventChannel:
                 "X-Accel-Buffering": "no",
             }
         )
-        self._clock_s = asyncio.get_running_loop().time
-        self._checked_s = self._spoken_s = self._clock_s()
+        self._clock_s = clock_s or asyncio.get_running_loop().time
+        self._checked_s = self._clock_s()
+        self._comment_due_s = self._checked_s + STREAM_COMMENT_SECONDS
         self._cursor = cursor
         self.framing = framing
 
@@ -139,7 +150,8 @@ class EventChannel:
         """Hold a response open in the form that the client asked for.
 
         ``cursor`` is the id of the last event that the consumer has, empty where it has none. A
-        consumer that goes away, and a stream that must end, leave quietly.
+        consumer that goes away, and a stream that must end, leave quietly. Any other fault cuts the
+        connection: a problem document in the middle of a stream would be no HTTP.
         """
         wants_lines = NDJSON in call.request.headers.get(hdrs.ACCEPT, "")
         channel = cls(call, JsonLines() if wants_lines else ServerSentEvents(), cursor)
@@ -154,6 +166,10 @@ class EventChannel:
             with suppress(ConnectionError, StreamEnded):
                 await channel._write(channel.framing.opening)
                 yield channel
+        except Exception:
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            raise
         finally:
             metrics.stream_closed()
             if task is not None:
@@ -174,14 +190,12 @@ class EventChannel:
         await self._check()
         await self._write(payload)
         self._cursor = cursor
-        self._spoken_s = self._clock_s()
+        await self._comment()
 
     async def rest(self) -> None:
         """Keep a quiet stream alive; see ``send`` for what it raises."""
         await self._check()
-        if self._clock_s() - self._spoken_s >= STREAM_COMMENT_SECONDS:
-            await self._write(self.framing.keep_alive)
-            self._spoken_s = self._clock_s()
+        await self._comment()
 
     async def rest_until(self, moved: asyncio.Event) -> None:
         """Rest until something moved, or for as long as a stream may go unchecked."""
@@ -189,6 +203,15 @@ class EventChannel:
             async with asyncio.timeout(STREAM_RECHECK_SECONDS):
                 await moved.wait()
         await self.rest()
+
+    async def _comment(self) -> None:
+        """Say that the stream lives where that is due; a delay does not put off the next time."""
+        now_s = self._clock_s()
+        if now_s < self._comment_due_s:
+            return
+        await self._write(self.framing.keep_alive)
+        spans = (now_s - self._comment_due_s) // STREAM_COMMENT_SECONDS + 1
+        self._comment_due_s += spans * STREAM_COMMENT_SECONDS
 
     async def _check(self) -> None:
         if self._clock_s() - self._checked_s < STREAM_RECHECK_SECONDS:
