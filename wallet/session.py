@@ -147,7 +147,7 @@ class NodeSession:
         async with self._answer(
             "GET", path, query=query, headers=headers, time_limits=time_limits
         ) as answer:
-            yield answer.content.iter_any()
+            yield _until_silent(answer.content.iter_any())
 
     async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[Json, None]:
         """Yield the items of all pages of a list."""
@@ -239,6 +239,16 @@ class NodeSession:
             reason = str(error) or type(error).__name__
             detail = f"no answer from {self.url}: {reason}"
             raise NodeUnreachable("node_unreachable", detail, url=self.url) from None
+
+
+async def _until_silent(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield what comes. aiohttp's own limit on silence ends with a connection that sent nonsense."""
+    while True:
+        async with asyncio.timeout(STREAM_SILENCE_S):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _checked_url(url: str) -> str:

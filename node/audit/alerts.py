@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from analytics.alerts import ALERT_ID_HEX
+from analytics.errors import RequestRefused, Unavailable
 from node.analytics.asking import analytics_of
 from node.analytics.case_documents import ALERT_PATTERN
 from node.analytics.documents import AlertDocument, AlertLineDocument
@@ -113,24 +115,51 @@ async def _follow(call: Call, query: AlertsQuery) -> web.StreamResponse:
     # No id is before the empty one, so this cursor stands before all alerts of its height.
     place = f"{query.first}:" if last_id is None else _cursor(last_id, f"/header/{LAST_EVENT_ID}")
     call.release_view()
+    alerts = _Alerts(analytics, query.filters(), place)
+    # Asked before the stream begins: a process that is not there yet is told as a problem.
+    first = await alerts.next_page()
     async with EventChannel.opened(call, "" if last_id is None else place) as channel:
-        await _send_all(analytics, channel, query.filters(), place)
+        await _send_all(alerts, channel, first)
     return channel.response
 
 
-async def _send_all(
-    analytics: Analytics, channel: EventChannel, filters: dict[str, str], place: str
-) -> None:
-    """Send the alerts after a place, and those that follow, until the channel ends."""
-    asked = filters | {"limit": str(PAGE_ITEMS_MAX), "order": "oldest"}
+class _Alerts:
+    """The alerts after a place, page by page, oldest first."""
+
+    def __init__(self, analytics: Analytics, filters: dict[str, str], place: str) -> None:
+        self._analytics = analytics
+        self._asked = filters | {"limit": str(PAGE_ITEMS_MAX), "order": "oldest"}
+        self.place = place
+        self.moved = analytics.moved
+
+    async def next_page(self) -> list[dict[str, Any]]:
+        """Return the next alerts, none when there are none yet; `moved` tells when to ask again."""
+        self.moved = self._analytics.moved
+        page = await self._analytics.client.get("/alerts", self._asked | {"cursor": self.place})
+        items: list[dict[str, Any]] = page["items"]
+        return items
+
+
+async def _send_all(alerts: _Alerts, channel: EventChannel, items: list[dict[str, Any]]) -> None:
+    """Send alerts, and those that follow, until the channel ends.
+
+    A process that is gone, or too busy for a moment, is waited for: it comes back by itself.
+    """
     while True:
-        moved = analytics.moved
-        page = await analytics.client.get("/alerts", asked | {"cursor": place})
-        for item in page["items"]:
-            place = f"{item['height']}:{item['id']}"
-            await channel.send(channel.framing.frame("alert", place, _document(item)), place)
-        if not page["items"]:
-            await channel.rest_until(moved)
+        for item in items:
+            alerts.place = f"{item['height']}:{item['id']}"
+            event = channel.framing.frame("alert", alerts.place, _document(item))
+            await channel.send(event, alerts.place)
+        if not items:
+            await channel.rest_until(alerts.moved)
+        try:
+            items = await alerts.next_page()
+        except Unavailable:
+            items = []
+        except RequestRefused as refused:
+            if refused.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            items = []
 
 
 def _document(item: dict[str, Any]) -> dict[str, Any]:

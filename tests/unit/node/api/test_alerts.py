@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 
 from analytics.alerts import Alert, Reason, Severity, alert_id
 from analytics.client import AnalyticsClient
@@ -24,6 +25,7 @@ from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.store import Settings, Warehouse, connect
 from ledger.addresses import encode_account_id
+from node.audit import alerts as alerts_operation
 from node.audit import events
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 
@@ -76,6 +78,23 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     cases.close()
     await sql.close()
     made.close()
+
+
+class NoProcess(AnalyticsClient):
+    """A client whose process has ended until it is back."""
+
+    def __init__(self, process: AnalyticsClient) -> None:
+        super().__init__()
+        self._process = process
+        self.was_asked = asyncio.Event()
+        self.is_back = False
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """Say that there is no process, or ask it."""
+        self.was_asked.set()
+        if self.is_back:
+            return await self._process.get(path, query)
+        return await super().get(path, query)
 
 
 def add(warehouse: Warehouse, alerts: Sequence[Alert]) -> None:
@@ -229,3 +248,50 @@ async def test_a_stream_goes_on_after_the_last_event(
     assert f"event: alert\nid: 3:{alert(3).id}\n".encode() in text
     response = await client.get(ALERTS, params=query, headers=headers | {"Last-Event-ID": "2:x"})
     assert (await problem(response, 422))["code"] == "bad_cursor"
+
+
+async def test_a_stream_waits_for_a_process_that_ended(
+    node: ServedNode, client: Client, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there is no process a stream rests, and goes on when one is there again."""
+    monkeypatch.setattr(events, "STREAM_RECHECK_SECONDS", 0.01)
+    add(warehouse, [alert(1)])
+    headers = bearer(node.officer_token("regulator")) | {"Accept": "application/x-ndjson"}
+    assert node.analytics is not None
+    gone = NoProcess(node.analytics.client)
+    async with client.get(ALERTS, params={"follow": "true"}, headers=headers) as response:
+        assert json.loads(await response.content.readline())["height"] == 1
+        node.analytics.client = gone
+        await gone.was_asked.wait()
+        add(warehouse, [alert(2)])
+        gone.is_back = True
+        assert json.loads(await response.content.readline())["height"] == 2
+
+
+async def test_a_stream_of_a_process_that_is_not_there_yet_is_a_problem(
+    node: ServedNode, client: Client, warehouse: Warehouse
+) -> None:
+    """Before the first byte the answer is 503 with ``Retry-After``, as for every other question."""
+    assert node.analytics is not None
+    process, node.analytics.client = node.analytics.client, AnalyticsClient()
+    headers = bearer(node.officer_token("regulator"))
+    response = await client.get(ALERTS, params={"follow": "true"}, headers=headers)
+    assert (await problem(response, 503))["code"] == "analytics_unavailable"
+    assert "Retry-After" in response.headers
+    node.analytics.client = process
+
+
+async def test_a_fault_in_a_stream_cuts_the_connection(
+    node: ServedNode, client: Client, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second answer in the middle of the first would leave the consumer waiting for ever."""
+    add(warehouse, [alert(1)])
+    headers = bearer(node.officer_token("regulator"))
+
+    def fail(_: object) -> None:
+        raise ValueError("a fault of the node's own")
+
+    monkeypatch.setattr(alerts_operation, "_document", fail)
+    async with client.get(ALERTS, params={"follow": "true"}, headers=headers) as response:
+        with pytest.raises(ClientPayloadError):
+            await response.read()
