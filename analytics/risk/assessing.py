@@ -2,7 +2,8 @@
 
 All accounts are assessed with the first block of every day of the chain's life (in its first day
 sooner: after 1, 3, 7, 15, … minutes), members and the market with them; an account that a block raises
-an alert about, with that block, from its features of then. Which blocks these are, and what the
+an alert about, with that block, from its features of then. Where that is news, its member and the
+market are reassessed too, once all accounts have been for the first time. Which blocks these are, and what the
 scores are, follows from the chain and from what was written before; so a replay writes the same.
 """
 
@@ -39,6 +40,7 @@ from analytics.risk.scores import (
     Written,
     read_written,
 )
+from analytics.risk.standing import Account, Standings
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
@@ -54,6 +56,8 @@ _ALERTS: Final = """
 SELECT account, typology, score, epoch_ms(time) FROM alerts
 WHERE account IS NOT NULL AND epoch_ms(time) > ? AND height <= ? AND (? OR list_contains(?, account))
 """
+
+_MEMBERS: Final = "SELECT account, member FROM accounts WHERE ? OR list_contains(?, account)"
 
 _SLOTS_OF_DAY_ONE: Final = 10
 """Number of the last period of the first day, whose ends are powers of two in minutes."""
@@ -90,6 +94,7 @@ class Assessor:
         self._began_ms = 0
         self._slot = 0
         self._features: dict[str, Mapping[str, float]] = {}
+        self._standings: Standings | None = None
 
     @classmethod
     def load(cls, cursor: duckdb.DuckDBPyConnection, height: int) -> Self:
@@ -102,6 +107,7 @@ class Assessor:
         if kept is not None:
             rows = zip(kept.accounts, kept.values.tolist(), strict=True)
             assessor._keep((account, _named(values)) for account, values in rows)
+            assessor._standings = _stood(cursor, kept)
         return assessor
 
     def see(self, height: int, time_ms: int) -> bool:
@@ -117,7 +123,9 @@ class Assessor:
         strengths = read_strengths(cursor, due)
         if due.accounts is not None:
             scores = [self._of_account(account, strengths, due) for account in due.accounts]
-            return Assessed([score for score in scores if self._is_news(score)], None)
+            news = [score for score in scores if self._is_news(score)]
+            news += filter(self._is_news, self._regrouped(cursor, news, due))
+            return Assessed(news, None)
         rows = read_features(cursor, Window(height=due.height, end_ms=due.time_ms))
         self._keep((row.account, row.values) for row in rows)
         written = {subject for kind, subject in self._written if kind == ACCOUNT}
@@ -126,7 +134,11 @@ class Assessor:
             self._of_account(row.account, strengths, due) for row in rows if row.account in known
         ]
         kept = _kept(rows, scores, due)
-        scores += self._groups({row.account: row.member for row in rows}, scores, due)
+        member_of = {row.account: row.member for row in rows}
+        self._standings = Standings.of(
+            {s.subject: Account(member_of[s.subject], s.score, s.band) for s in scores}
+        )
+        scores += self._groups(self._standings, due)
         return Assessed([score for score in scores if self._is_news(score)], kept)
 
     def note(self, scores: Iterable[Score]) -> None:
@@ -156,21 +168,31 @@ class Assessor:
         band = band_after(risk.score, Band.LOW if before is None else before.band)
         return Score(kind, subject, risk.score, band, risk.reasons, model, due.height, due.time_ms)
 
-    def _groups(
-        self, member_of: Mapping[str, str], accounts: Sequence[Score], due: Due
-    ) -> list[Score]:
+    def _groups(self, standings: Standings, due: Due) -> list[Score]:
         """Return the scores of members that have active accounts, and of the market."""
-        of_member: dict[str, list[Score]] = defaultdict(list)
-        for score in accounts:
-            of_member[member_of[score.subject]].append(score)
         members = [
-            self._score(
-                MEMBER, member, member_risk(*_counted(of_member[member])), MEMBER_MODEL, due
-            )
-            for member in sorted(of_member)
+            self._score(MEMBER, member, member_risk(group), MEMBER_MODEL, due)
+            for member, group in sorted(standings.members.items())
         ]
-        risk = market_risk(*_counted(accounts), [score.score for score in members])
+        risk = market_risk(standings.market, [score.score for score in members])
         return [*members, self._score(MARKET, THE_MARKET, risk, MARKET_MODEL, due)]
+
+    def _regrouped(
+        self, cursor: duckdb.DuckDBPyConnection, accounts: Sequence[Score], due: Due
+    ) -> list[Score]:
+        """Return what members and the market score with an alert's accounts as they are now.
+
+        Only what is written of an account counts, so that a process that begins anew knows it too.
+        """
+        standings = self._standings
+        if standings is None or not accounts:
+            return []
+        member_of = _members_of(cursor, [score.subject for score in accounts])
+        for score in accounts:
+            member = member_of[score.subject]
+            standings.put(score.subject, Account(member, score.score, score.band))
+        touched = {*member_of.values(), THE_MARKET}
+        return [score for score in self._groups(standings, due) if score.subject in touched]
 
     def _is_news(self, score: Score) -> bool:
         before = self._written.get((score.kind, score.subject))
@@ -205,10 +227,25 @@ def read_strengths(cursor: duckdb.DuckDBPyConnection, due: Due) -> dict[str, dic
     return strengths
 
 
-def _counted(scores: Sequence[Score]) -> tuple[list[float], int]:
-    """Return scores as numbers, and how many are in the bands high and critical."""
-    at_risk = sum(score.band in (Band.HIGH, Band.CRITICAL) for score in scores)
-    return [score.score for score in scores], at_risk
+def _members_of(
+    cursor: duckdb.DuckDBPyConnection, accounts: Sequence[str] | None
+) -> dict[str, str]:
+    """Return the member of accounts, None for all."""
+    return dict(cursor.execute(_MEMBERS, [accounts is None, list(accounts or ())]).fetchall())
+
+
+def _stood(cursor: duckdb.DuckDBPyConnection, kept: Kept) -> Standings:
+    """Return the standings of the last assessment of all accounts, and what was written since."""
+    member_of = _members_of(cursor, None)
+    accounts = {
+        account: Account(member_of[account], score, Band(band))
+        for account, score, band in zip(kept.accounts, kept.scores, kept.bands, strict=True)
+        if score is not None and band is not None
+    }
+    for (kind, subject), written in read_written(cursor, above=kept.height).items():
+        if kind == ACCOUNT:
+            accounts[subject] = Account(member_of[subject], written.score, written.band)
+    return Standings.of(accounts)
 
 
 def _slot(time_ms: int, began_ms: int) -> int:

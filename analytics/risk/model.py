@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analytics.alerts import Reason
+from analytics.risk.standing import WORST_MAX, Group
 
 ACCOUNT_MODEL: Final = "account_risk/1"
 MEMBER_MODEL: Final = "member_risk/1"
@@ -30,7 +31,7 @@ STRENGTH_MAX: Final = 0.99
 """No alert is certain: what the strongest counts for."""
 PAYMENTS_MIN: Final = 5
 """Payments made from which shares of them say something."""
-WORST_ACCOUNTS: Final = 5
+WORST_ACCOUNTS: Final = WORST_MAX
 """How many of a member's accounts stand for its worst."""
 WORST_MEMBERS: Final = 3
 """How many members stand for the market's worst."""
@@ -113,26 +114,20 @@ def account_risk(features: Mapping[str, float], alerts: Mapping[str, float]) -> 
     return _weighed([*_of_alerts(alerts), *signs])
 
 
-def member_risk(scores: Sequence[float], at_risk: int) -> Weighed:
-    """Return a member's score from those of its active accounts.
-
-    ``at_risk`` is how many of them are in the bands high or critical.
-    """
+def member_risk(group: Group) -> Weighed:
+    """Return a member's score from those of its active accounts."""
     return _group_risk(
-        scores, at_risk, WORST_ACCOUNTS, weights=(0.5, 0.3, 0.2), of="accounts", worst=scores
+        group, WORST_ACCOUNTS, weights=(0.5, 0.3, 0.2), of="accounts", worst=group.worst
     )
 
 
-def market_risk(scores: Sequence[float], at_risk: int, members: Sequence[float]) -> Weighed:
+def market_risk(group: Group, members: Sequence[float]) -> Weighed:
     """Return the market's score from those of all active accounts, and from the members'."""
-    return _group_risk(
-        scores, at_risk, WORST_MEMBERS, weights=(0.5, 0.4, 0.1), of="members", worst=members
-    )
+    return _group_risk(group, WORST_MEMBERS, weights=(0.5, 0.4, 0.1), of="members", worst=members)
 
 
 def _group_risk(
-    scores: Sequence[float],
-    at_risk: int,
+    group: Group,
     count: int,
     *,
     weights: tuple[float, float, float],
@@ -141,12 +136,13 @@ def _group_risk(
 ) -> Weighed:
     top = sorted(worst, reverse=True)[:count]
     highest = math.fsum(top) / len(top) if top else 0.0
-    share = at_risk / len(scores) if scores else 0.0
-    mean = math.fsum(scores) / len(scores) if scores else 0.0
+    active = len(group.scores)
+    share = group.at_risk / active if active else 0.0
+    mean = group.mean
     degrees = (highest, share / AT_RISK_FULL, mean)
     facts = (
         (f"worst_{of}", highest, f"its {len(top)} riskiest {of} score {highest:.2f} on average"),
-        ("share_at_risk", share, f"{at_risk} of {len(scores)} active accounts are at high risk"),
+        ("share_at_risk", share, f"{group.at_risk} of {active} active accounts are at high risk"),
         ("mean_score", mean, f"active accounts score {mean:.2f} on average"),
     )
     return _weighed(

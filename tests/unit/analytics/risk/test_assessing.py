@@ -14,7 +14,7 @@ from analytics import detecting
 from analytics.assessing import Assessing
 from analytics.features.reading import Window, read_features
 from analytics.progress import Progress
-from analytics.risk.assessing import PERIOD_MS, SCORE_STEP, WRITE_EVERY_MS
+from analytics.risk.assessing import PERIOD_MS, SCORE_STEP, WRITE_EVERY_MS, Assessor
 from analytics.risk.bands import Band, band_after
 from analytics.risk.kept import read_kept
 from analytics.risk.segments import segment_of
@@ -143,3 +143,22 @@ def test_alerts_do_not_wait_for_scores(warehouse: Warehouse, history: History) -
     assert scores(warehouse) == []
     assert test_detecting.alerts(warehouse)
     assert warehouse.cursor(ASSESSMENT).height == -1
+
+
+def test_the_market_follows_an_alert(warehouse: Warehouse, history: History) -> None:
+    """A block that lifts an account between two assessments of all lifts its member and the market."""
+    detect(warehouse, history, until=history.blocks[-1].header.height)
+    rows = scores(warehouse)
+    with warehouse.reading() as cursor:
+        member_of = dict(cursor.execute("SELECT account, member FROM accounts").fetchall())
+        times = cursor.execute(
+            "SELECT height, epoch_ms(time) FROM blocks ORDER BY height"
+        ).fetchall()
+    assessor = Assessor({})
+    of_all = {height for height, time_ms in times if assessor.see(height, time_ms)}
+    between = [row for row in rows if row[0] != "account" and row[6] not in of_all]
+    assert {row[0] for row in between} == {"member", "market"}
+    for kind, subject, *_, height, _ in between:
+        warned = [row[1] for row in rows if row[0] == "account" and row[6] == height]
+        assert warned, "only an alert's account changes the groups"
+        assert kind == "market" or subject in {member_of[account] for account in warned}

@@ -20,6 +20,7 @@ from analytics.risk.model import (
     member_risk,
 )
 from analytics.risk.segments import SEGMENTS, segment_of
+from analytics.risk.standing import Account, Group
 
 TYPOLOGIES = ("fan_in", "structuring", "round_trip", "sanctioned", "velocity")
 SHARES = (
@@ -58,14 +59,16 @@ def test_an_accounts_contributions_add_up(
     assert_adds_up(account_risk(features, strengths))
 
 
-@given(st.lists(share, max_size=30), st.lists(share, max_size=5), st.integers(0, 30))
+@given(st.lists(st.tuples(share, st.sampled_from(Band)), max_size=30), st.lists(share, max_size=5))
 def test_groups_contributions_add_up(
-    scores: list[float], members: list[float], at_risk: int
+    accounts: list[tuple[float, Band]], members: list[float]
 ) -> None:
     """The same holds for members and the market, also when nobody is active."""
-    count = min(at_risk, len(scores))
-    assert_adds_up(member_risk(scores, count))
-    assert_adds_up(market_risk(scores, count, members))
+    group = Group()
+    for score, band in accounts:
+        group.add(Account("bank1", score, band))
+    assert_adds_up(member_risk(group))
+    assert_adds_up(market_risk(group, members))
 
 
 @given(rows, alerts, st.sampled_from(TYPOLOGIES), st.floats(0.01, 0.99))
