@@ -79,9 +79,12 @@ class Cases:
             CasesUnusable: ``cases_unreadable``, ``cases_other_chain`` or ``cases_other_version``;
                 nothing is set aside, because nothing brings these records back.
         """
-        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         path = directory / FILE_NAME
-        path.touch(mode=FILE_MODE)
+        try:
+            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            path.touch(mode=FILE_MODE)
+        except OSError as error:
+            raise _unreadable(path, error.strerror or str(error)) from error
         connection = sqlite3.connect(
             path, timeout=LOCK_S_MAX, isolation_level=None, check_same_thread=False
         )
@@ -89,8 +92,7 @@ class Cases:
             _prepare(connection, path, genesis_hash)
         except sqlite3.Error as error:
             connection.close()
-            detail = f"{path} cannot be read: {error}"
-            raise CasesUnusable("cases_unreadable", detail, file=str(path)) from error
+            raise _unreadable(path, str(error)) from error
         except CasesUnusable:
             connection.close()
             raise
@@ -330,6 +332,10 @@ _FILTERS: Final = {
 def new_case_id() -> str:
     """Return an id that no case has."""
     return f"case-{secrets.token_hex(ID_BYTES)}"
+
+
+def _unreadable(path: Path, reason: str) -> CasesUnusable:
+    return CasesUnusable("cases_unreadable", f"{path} cannot be read: {reason}", file=str(path))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, genesis_hash: str) -> None:

@@ -231,3 +231,11 @@ def test_files_that_are_not_ours_stay_as_they_are(tmp_path: Path) -> None:
         Cases.open_file(tmp_path, GENESIS)
     assert refused.value.code == "cases_unreadable"
     assert path.read_bytes().startswith(b"no database")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """The system's refusal has the code of a file that cannot be used, and says which."""
+    (tmp_path / "file").touch()
+    with pytest.raises(CasesUnusable, match="Not a directory") as refused:
+        Cases.open_file(tmp_path / "file" / "cases", GENESIS)
+    assert refused.value.code == "cases_unreadable"
