@@ -108,7 +108,7 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 def _report(event: str, group: BaseExceptionGroup[BaseException]) -> None:
     """Say why the node ends: in the log, and as the line that every command ends with."""
     for error in _leaves(group):
-        code = getattr(error, "code", "os_error")
+        code = getattr(error, "code", "input_output")
         detail = getattr(error, "detail", str(error).removeprefix(f"{code}: "))
         log.error(event, code=code, detail=detail)
         click.echo(f"error[{code}]: {escaped(detail)}", err=True)

@@ -50,5 +50,5 @@ def test_each_end_has_its_status(
     if error is None:
         assert lines == []
     else:
-        code = getattr(error, "code", "os_error")
+        code = getattr(error, "code", "input_output")
         assert lines == [f"error[{code}]: {str(error).removeprefix(f'{code}: ')}"]
