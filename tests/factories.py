@@ -39,7 +39,7 @@ from ledger.keys import SCHEME_ED25519
 from ledger.kinds import Effect, Entry, Issue, Leg, OpenAccount, Redeem, Transfer
 from ledger.measures import Freeze, Govern, Measure, Policy, Unfreeze
 from ledger.parameters import Parameters
-from ledger.state import Delta, Overlay, Record, StateKey, encode_record
+from ledger.state import Delta, Overlay, Record, StateKey, encode_records
 from ledger.state_tree import StateTree
 from ledger.transactions import (
     NONCE_BYTES,
@@ -155,19 +155,14 @@ class MemoryState:
 
     def write(self, delta: Delta) -> Delta:
         """Write a delta to the entries and to the tree."""
-        for key, record in delta.after.items():
-            if record is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = record
-        self.tree.update(
-            (key, None if record is None else encode_record(record))
-            for key, record in delta.after.items()
-        )
+        self.entries.update(delta.after)
+        for key in [key for key, record in delta.after.items() if record is None]:
+            del self.entries[key]
+        self.tree.update(encode_records(delta.after))
         return delta
 
     def undo(self, delta: Delta) -> Delta:
-        """Take a delta back, as a node does with the entries that were before; return that change."""
+        """Take a delta back, as a node does; return that change."""
         return self.write(Delta(before=delta.after, after=delta.before))
 
 
@@ -446,8 +441,8 @@ def _holder(name: str, member: MemberId) -> Holder:
 
 
 def _names(count: int) -> list[str]:
-    numbered = [f"account{number}" for number in range(len(ACCOUNT_NAMES) + 1, count + 1)]
-    return [*ACCOUNT_NAMES[:count], *numbered]
+    last = range(len(ACCOUNT_NAMES) + 1, count + 1)
+    return [*ACCOUNT_NAMES[:count], *(f"account{number}" for number in last)]
 
 
 def _quorum(holders: Sequence[Holder]) -> list[Signer]:
