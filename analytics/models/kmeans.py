@@ -2,7 +2,8 @@
 
 The number of groups is chosen: for each from 2 on, the mean silhouette (Rousseeuw, 1987) of a
 sample, and the stability, the mean adjusted Rand index (Hubert and Arabie, 1985) between groupings
-of resampled rows. The best silhouette among the stable ones wins; the figures of all are kept.
+of resampled rows. The best silhouette among the stable ones without a group of a few rows wins; the
+figures of all are kept.
 
 A single row far out would be a group of its own and the best silhouette of all. So numbers are
 brought to the fence of their column (`Fence`) before they are scaled, in training and after: rows
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 GROUPS_MAX: Final = 10
 """Most groups that are tried."""
 GROUP_ROWS_MIN: Final = 5
-"""Fewest rows a group should have on average."""
+"""Fewest rows of a group: a smaller one is rows far out and no group."""
 SAMPLE_ROWS_MAX: Final = 4_000
 """Rows that a number of groups is judged on: the silhouette takes their square in time."""
 RESAMPLES: Final = 5
@@ -61,6 +62,8 @@ class Choice:
     """Mean adjusted Rand index between groupings of resampled rows, about 0 to 1."""
     inertia: float
     """Sum of squared distances to the centres, per row."""
+    smallest: int
+    """Rows of the smallest group of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,11 +305,15 @@ def _drawn(values: np.ndarray, labels: np.ndarray) -> list[list[float]]:
 
 
 def _choices_table(choices: tuple[Choice, ...]) -> Mapping[str, Any]:
-    heads = ("groups", "silhouette", "stability", "inertia")
+    heads = ("groups", "silhouette", "stability", "inertia", "smallest")
     rows = [
-        (c.groups, f"{c.silhouette:.4f}", f"{c.stability:.4f}", f"{c.inertia:.4f}") for c in choices
+        (c.groups, f"{c.silhouette:.4f}", f"{c.stability:.4f}", f"{c.inertia:.4f}", c.smallest)
+        for c in choices
     ]
-    note = f"The best silhouette among those with a stability of {STABILITY_MIN} at least is taken."
+    note = (
+        f"The best silhouette is taken of those with a stability of {STABILITY_MIN} and "
+        f"{GROUP_ROWS_MIN} rows in the smallest group, where there are any."
+    )
     return {"title": "Number of groups", "note": note, "columns": heads, "rows": rows}
 
 
@@ -349,12 +356,14 @@ def _choices(values: np.ndarray, seed: int, progress: Progress) -> Iterator[Choi
             silhouette=float(silhouette_score(sample, whole.labels_)),
             stability=float(np.mean([adjusted_rand_score(whole.labels_, each) for each in again])),
             inertia=float(whole.inertia_ / size),
+            smallest=int(np.bincount(whole.labels_, minlength=groups).min()),
         )
 
 
 def _chosen(choices: tuple[Choice, ...]) -> Choice:
-    stable = [choice for choice in choices if choice.stability >= STABILITY_MIN]
-    return max(stable or choices, key=lambda choice: choice.silhouette)
+    peopled = [choice for choice in choices if choice.smallest >= GROUP_ROWS_MIN] or choices
+    stable = [choice for choice in peopled if choice.stability >= STABILITY_MIN]
+    return max(stable or peopled, key=lambda choice: choice.silhouette)
 
 
 def _grouped(values: np.ndarray, groups: int, seed: int) -> Any:

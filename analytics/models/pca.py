@@ -5,14 +5,15 @@
     distance = z' M z                 M = V diag(1/variance) V' + (I - V V') / residual variance
 
 The distance is Hotelling's T² on the components kept, and beside them the squared prediction error
-in units of what the components left out. A row whose logarithm of it is far from the training's
+in units of what the components left out. Its variances are robust (by medians), so that outliers do
+not hide behind the spread they make themselves. A row whose logarithm of it is far from the training's
 median is an outlier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -35,8 +36,10 @@ VARIANCE_KEPT: Final = 0.95
 """Share of the variance that the components kept hold at least."""
 COMPONENTS_MIN: Final = 2
 """Components kept at least, where there are as many columns: a scatter plot needs two."""
-OUTLIER_DEVIATIONS: Final = 5.0
+OUTLIER_DEVIATIONS: Final = 4.0
 """Robust deviations of a row's log distance from the median that make it an outlier."""
+VARIANCE_FLOOR: Final = 0.01
+"""Share of the plain variance that a robust one is at least."""
 _NORMAL_MAD: Final = 1.4826
 """Median absolute deviation of a normal distribution to its standard deviation."""
 _FILES: Final = ("encoder.skops", "components.skops")
@@ -47,8 +50,10 @@ _TINY: Final = 1e-12
 class _Distance:
     """What a training says of ordinary distances, in logarithms."""
 
+    variances: tuple[float, ...]
+    """Robust variance of each component kept."""
     residual: float
-    """Mean variance of a direction that was left out; 0 when none was."""
+    """Robust variance of a direction that was left out; 0 when none was."""
     median: float
     """Median of the training's log distances."""
     deviation: float
@@ -98,14 +103,14 @@ class PCA(Model):
         kept = int(np.searchsorted(held, VARIANCE_KEPT)) + 1
         kept = min(max(kept, COMPONENTS_MIN), values.shape[1], len(values))
         components = Components(n_components=kept, svd_solver="full").fit(values)
-        left_out = values.shape[1] - kept
-        residual = float(components.noise_variance_) if left_out else 0.0
-        model = cls(encoder, components, _Distance(residual=residual, median=0.0, deviation=1.0))
+        variances, residual = _spread(components, values)
+        distance = _Distance(variances=variances, residual=residual, median=0.0, deviation=1.0)
+        model = cls(encoder, components, distance)
         model.features = features
         logs = np.log(np.maximum(model._parts(values).sum(axis=1), _TINY))
         median = float(np.median(logs))
         deviation = max(float(np.median(np.abs(logs - median))) * _NORMAL_MAD, _TINY)
-        model._distance = _Distance(residual=residual, median=median, deviation=deviation)
+        model._distance = replace(distance, median=median, deviation=deviation)
         return model
 
     def _parts(self, values: np.ndarray) -> np.ndarray:
@@ -115,8 +120,7 @@ class PCA(Model):
         centred = values - self._components.mean_
         directions = self._components.components_
         coordinates = centred @ directions.T
-        variance = np.maximum(self._components.explained_variance_, _TINY)
-        weighted = (coordinates / variance) @ directions
+        weighted = (coordinates / np.asarray(self._distance.variances)) @ directions
         if self._distance.residual > _TINY:
             weighted += (centred - coordinates @ directions) / self._distance.residual
         return np.asarray(centred * weighted)
@@ -236,11 +240,8 @@ class PCA(Model):
         """Write the encoder and the components; the rest is numbers."""
         save_estimator(self._encoder, folder / _FILES[0])
         save_estimator(self._components, folder / _FILES[1])
-        distance = self._distance
         return {
-            "residual": distance.residual,
-            "median": distance.median,
-            "deviation": distance.deviation,
+            "distance": asdict(self._distance),
             "quality": self.quality,
             "sample": self.sample,
         }
@@ -249,10 +250,33 @@ class PCA(Model):
     def load(cls, folder: Path, state: Mapping[str, Any]) -> Self:
         """Return the model that `save` wrote."""
         encoder, components = (load_estimator(folder / name) for name in _FILES)
-        parts = {name: state[name] for name in ("residual", "median", "deviation")}
-        model = cls(encoder, components, _Distance(**parts))
+        distance = state["distance"]
+        variances = tuple(distance["variances"])
+        model = cls(encoder, components, _Distance(**{**distance, "variances": variances}))
         model.quality, model.sample = state["quality"], state["sample"]
         return model
+
+
+def _spread(components: Any, values: np.ndarray) -> tuple[tuple[float, ...], float]:
+    """Return robust variances of the components kept and of a direction that was left out.
+
+    A variance is that of the medians, but at least `VARIANCE_FLOOR` of the plain one: where most
+    rows have the same value the medians say nothing.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    coordinates = components.transform(values)
+    middle = np.median(np.abs(coordinates - np.median(coordinates, axis=0)), axis=0)
+    plain = np.maximum(components.explained_variance_, _TINY)
+    variances = np.maximum((middle * _NORMAL_MAD) ** 2, VARIANCE_FLOOR * plain)
+    left_out = values.shape[1] - components.n_components_
+    if not left_out:
+        return tuple(variances.tolist()), 0.0
+    squares = ((values - components.inverse_transform(coordinates)) ** 2).sum(axis=1)
+    # The median of a chi-square of k degrees of freedom is near k (1 - 2 / 9k)³ (Wilson, Hilferty).
+    usual = float(np.median(squares)) / (left_out * (1.0 - 2.0 / (9.0 * left_out)) ** 3)
+    residual = max(usual, VARIANCE_FLOOR * float(components.noise_variance_))
+    return tuple(variances.tolist()), residual
 
 
 def _plain(values: Any) -> list[Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TEST_SHARE: Final = 0.2
 """Share of rows that judge, which nothing is learned from or chosen by."""
 _POSITIVE_WORDS: Final = (
-    "1", "true", "yes", "y", "t", "bad", "default", "fraud", "positive", "anomaly", "high",
+    "true", "yes", "y", "t", "bad", "default", "fraud", "positive", "anomaly", "high",
 )  # fmt: skip
 """Values that mean the event of a target of two classes, whatever their order."""
 

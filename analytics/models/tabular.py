@@ -182,9 +182,11 @@ def _plain_types(frame: DataFrame) -> DataFrame:
         if types.is_datetime64_any_dtype(values):
             utc = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz else values
             plain[str(name)] = utc.astype("datetime64[ms]")
-        elif types.is_bool_dtype(values) or types.is_integer_dtype(values):
-            plain[str(name)] = values
-        elif types.is_numeric_dtype(values):
+        elif types.is_bool_dtype(values) and not values.isna().any():
+            plain[str(name)] = values.astype("bool")
+        elif types.is_integer_dtype(values) and not values.isna().any():
+            plain[str(name)] = values.astype(getattr(values.dtype, "numpy_dtype", values.dtype))
+        elif types.is_numeric_dtype(values) and not types.is_bool_dtype(values):
             plain[str(name)] = values.astype("float64")
         else:
             plain[str(name)] = values.astype(object).where(values.notna(), None)
