@@ -13,8 +13,8 @@ import click
 from auditor.asking import period, read_items
 from auditor.stream import regulator_key
 from ledger.addresses import encode_account_id
+from ledger.amounts import format_amount
 from ledger.identity import AssetCode
-from wallet.amounts import format_amount
 from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.console import Session, printable, table

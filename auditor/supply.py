@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from auditor.stream import regulator_key
-from wallet.amounts import format_amount
+from ledger.amounts import format_amount
 from wallet.client import NodeClient
 from wallet.connection import connect
 from wallet.console import Session, progress, table

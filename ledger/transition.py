@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from ledger import limits
+from ledger.amounts import format_amount
 from ledger.attestations import Attest
 from ledger.attesting import apply_attestation
 from ledger.errors import InvalidBlock, InvalidKey, InvalidTransaction
@@ -189,7 +190,7 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
         key = balance_key(debit, asset)
         balance: int = balances[key] if key in balances else get(key) or 0
         if balance < amount:
-            raise _insufficient_funds(debit, asset, amount, balance)
+            raise _insufficient_funds(view, debit, asset, amount, balance)
         balances[key] = balance - amount
         key = balance_key(credit, asset)
         balance = balances[key] if key in balances else get(key) or 0
@@ -214,16 +215,19 @@ def _move(
         balance = view.get(key) or 0
     after = balance + change
     if after < 0:
-        raise _insufficient_funds(account, asset, -change, balance)
+        raise _insufficient_funds(view, account, asset, -change, balance)
     balances[key] = after
 
 
 def _insufficient_funds(
-    account: AccountId, asset: AssetCode, needed: int, available: int
+    view: StateView, account: AccountId, asset: AssetCode, needed: int, available: int
 ) -> InvalidTransaction:
+    decimals = _known_asset(view, asset).decimals
+    debit = format_amount(needed, decimals=decimals)
+    balance = format_amount(available, decimals=decimals)
     return InvalidTransaction(
         "insufficient_funds",
-        f"a debit of {needed} {asset} exceeds the balance of {available}",
+        f"a debit of {debit} {asset} exceeds the balance of {balance}",
         account=account,
         asset=asset,
         needed=needed,

@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 
 import click
 
-from wallet.amounts import format_amount
+from ledger.amounts import format_amount
 
 COMMAND_S_MAX: Final = 90
 """How long a command may take, seconds; those that wait for the chain give up at 60 themselves."""

@@ -1,14 +1,11 @@
-"""Amounts as people write them and as the ledger counts them, without floats.
-
-parse_amount("12.50", decimals=2) == 1250
-format_amount(1250, decimals=2) == "12.50"
-"""
+"""Amounts as people write them, in smallest units: parse_amount("12.50", decimals=2) == 1250."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from ledger.amounts import format_amount
 from ledger.limits import AMOUNT_MAX
 from wallet.errors import InvalidAmount
 
@@ -45,12 +42,3 @@ def parse_amount(text: str, *, decimals: int) -> int:
         detail = f"{text} is not from {least} to {most}"
         raise InvalidAmount("amount_range", detail, text=text, decimals=decimals)
     return amount
-
-
-def format_amount(amount: int, *, decimals: int) -> str:
-    """Return smallest units as a decimal with all the asset's places: -1250 gives ``-12.50``."""
-    sign = "-" if amount < 0 else ""
-    digits = str(abs(amount)).rjust(decimals + 1, "0")
-    if decimals == 0:
-        return sign + digits
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"

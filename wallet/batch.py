@@ -17,11 +17,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from ledger.amounts import format_amount
 from ledger.errors import LedgerError
 from ledger.identity import AccountId, AssetCode
 from ledger.kinds import Leg
 from ledger.limits import REFERENCE_BYTES_MAX, TRANSACTION_LEGS_MAX
-from wallet.amounts import format_amount, parse_amount
+from wallet.amounts import parse_amount
 from wallet.errors import InvalidBatch, WalletError
 
 BATCH_BYTES_MAX: Final = 64 * 1024 * 1024

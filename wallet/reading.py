@@ -12,8 +12,8 @@ import click
 
 from consensus.bundle import VerifiedTransaction
 from ledger.addresses import encode_account_id
+from ledger.amounts import format_amount
 from ledger.identity import AccountId, AssetCode
-from wallet.amounts import format_amount
 from wallet.connection import connect
 from wallet.console import Session, progress, table
 from wallet.errors import ApiError, InvalidRequest

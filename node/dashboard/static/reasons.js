@@ -15,7 +15,7 @@ export function reasonBars(reasons, whole) {
         el("span", { class: "why" }, said(reason.text)),
         el("span", { class: "feature" }, visible(reason.feature).replaceAll("_", " ")),
         bar,
-        el("span", { class: "share", title: `contribution ${reason.contribution} of ${whole}` },
+        el("span", { class: "share", title: `contribution ${reason.contribution.toFixed(3)} of ${whole.toFixed(3)}` },
           `${reason.contribution < 0 ? "−" : "+"}${Math.abs(reason.contribution).toFixed(2)}`,
           whole > 0 ? el("span", { class: "note" }, ` ${percent(reason.contribution / whole)}`) : null));
     }));

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.limits import AMOUNT_MAX
-from wallet.amounts import format_amount, parse_amount
+from wallet.amounts import parse_amount
 from wallet.errors import InvalidAmount
 
 
@@ -55,12 +55,3 @@ def test_what_is_no_amount_is_refused_threat_20(text: str, code: str) -> None:
     with pytest.raises(InvalidAmount) as caught:
         parse_amount(text, decimals=2)
     assert caught.value.code == code
-
-
-def test_smallest_units_become_decimals() -> None:
-    """All places are shown, and a sign where there is one."""
-    assert format_amount(1250, decimals=2) == "12.50"
-    assert format_amount(5, decimals=2) == "0.05"
-    assert format_amount(-1250, decimals=2) == "-12.50"
-    assert format_amount(0, decimals=2) == "0.00"
-    assert format_amount(7, decimals=0) == "7"

@@ -72,6 +72,7 @@ async def test_a_refused_payment_is_forgotten(run: Run, node: FakeNode, wallet_h
     result = await run("send", "--from", "alice", "--to", "bob", "9000000", "CNY")
     assert result.exit_code == 1
     assert result.stderr.startswith("error[insufficient_funds]: ")
+    assert "a debit of 9000000.00 CNY exceeds" in result.stderr
     assert result.stdout == ""
     assert Outbox(wallet_home).transactions() == []
 
