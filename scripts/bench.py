@@ -17,6 +17,7 @@ from scripts.benchmarks.finality import measure_finality
 from scripts.benchmarks.hashing import measure_hashing
 from scripts.benchmarks.measure import Figure
 from scripts.benchmarks.network import measure_network
+from scripts.benchmarks.regulator import measure_regulator
 from scripts.benchmarks.report import document, machine, table
 from scripts.benchmarks.start import measure_start
 from scripts.benchmarks.state_tree import measure_state_tree
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "network": lambda is_quick: measure_network(BUILD, is_quick=is_quick),
     "start": lambda is_quick: measure_start(BUILD, is_quick=is_quick),
     "warehouse": lambda is_quick: measure_warehouse(BUILD, is_quick=is_quick),
+    "regulator": lambda is_quick: measure_regulator(BUILD, is_quick=is_quick),
 }
 
 

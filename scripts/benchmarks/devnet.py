@@ -17,7 +17,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.hashing import BlockHash
 from ledger.identity import AccountId, AccountKind, AssetCode, KeySet, MemberId
 from ledger.keys import SCHEME_ED25519
 from ledger.kinds import Effect, Leg, OpenAccount, Transfer
@@ -34,12 +33,12 @@ from ledger.transactions import (
 )
 from scripts.benchmarks.watch import watching
 from wallet.client import NodeClient
-from wallet.keystore import Keystore
-from wallet.profile import load_profile
+from wallet.keystore import Keystore, SigningKey
+from wallet.profile import Profile, load_profile
 
 CNY = AssetCode("CNY")
 BANK = MemberId("bank1")
-OFFICER, TREASURY = "bank1-officer", "treasury"
+OFFICER, TREASURY, REGULATOR_OFFICER = "bank1-officer", "treasury", "regulator"
 OPENING_BALANCE = 1_000_000
 """What each new account is given, smallest units."""
 VALIDITY_BLOCKS = 9_000
@@ -61,18 +60,25 @@ class DevelopmentNetwork:
     """Base URL of each node's API."""
     pids: tuple[int, ...]
     """Each node's process."""
-    genesis_hash: BlockHash
+    profile: Profile
+    """Its chain, and which node is whose."""
     officer: Ed25519PrivateKey
     """Signs for `BANK`."""
     treasury: Payer
     """Holds what new accounts are funded with."""
+    regulator: SigningKey
+    """An officer of the regulator."""
+
+    def pid_of(self, member: MemberId) -> int:
+        """Return the process of a member's node."""
+        return self.pids[self.urls.index(self.profile.node_of(member).api)]
 
     def sign(
         self, effect: Effect, actor: Actor, private_key: Ed25519PrivateKey
     ) -> SignedTransaction:
         """Return the signed transaction of one actor with one key."""
         body = Body(
-            genesis_hash=self.genesis_hash,
+            genesis_hash=self.profile.genesis_hash,
             valid_from=0,
             valid_until=VALIDITY_BLOCKS,
             nonce=os.urandom(NONCE_BYTES),
@@ -102,17 +108,20 @@ def development_network(directory: Path, *, nodes: int) -> Iterator[DevelopmentN
             yield DevelopmentNetwork(
                 urls=tuple(node["api"] for node in up["nodes"]),
                 pids=tuple(node["pid"] for node in up["nodes"]),
-                genesis_hash=load_profile(home).genesis_hash,
+                profile=load_profile(home),
                 officer=keystore.signing_key(OFFICER).private_key,
                 treasury=Payer(treasury.entry.account, treasury.private_key),
+                regulator=keystore.signing_key(REGULATOR_OFFICER),
             )
         finally:
             if data.exists():
                 _sunlit(environment, "down", "--dir", str(data))
 
 
-async def fund_accounts(network: DevelopmentNetwork, count: int) -> list[Payer]:
-    """Open ``count`` accounts of `BANK` and give each its opening balance; all is final after."""
+async def fund_accounts(
+    network: DevelopmentNetwork, count: int, *, balance: int = OPENING_BALANCE
+) -> list[Payer]:
+    """Open ``count`` accounts of `BANK` and give each ``balance`` smallest units; all is final."""
     keys = [Ed25519PrivateKey.generate() for _ in range(count)]
     openings = [
         network.sign(_opening(key), Actor(BANK, 0, number), network.officer)
@@ -122,9 +131,7 @@ async def fund_accounts(network: DevelopmentNetwork, count: int) -> list[Payer]:
         Payer(opened_account_id(opening.txid), key)
         for opening, key in zip(openings, keys, strict=True)
     ]
-    legs = tuple(
-        Leg(network.treasury.account, payer.account, CNY, OPENING_BALANCE) for payer in payers
-    )
+    legs = tuple(Leg(network.treasury.account, payer.account, CNY, balance) for payer in payers)
     treasury = network.treasury
     funding = network.sign(Transfer(legs=legs), Actor(treasury.account, 0, 0), treasury.private_key)
     async with NodeClient(network.urls[0]) as client, watching(network.urls[0]) as watch:
@@ -191,6 +198,11 @@ def processor_seconds(pids: Sequence[int]) -> float:
         family |= children
     ticks = sum(statistics[pid][1] for pid in family if pid in statistics)
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that a process started and that still run."""
+    return [pid for pid, (its_parent, _) in _statistics() if its_parent == parent]
 
 
 def _statistics() -> Iterator[tuple[int, tuple[int, int]]]:

@@ -22,6 +22,8 @@ class Watch:
     def __init__(self, client: NodeClient) -> None:
         self.included_s: dict[str, float] = {}
         """By txid, when a block with it was first seen."""
+        self.connected_s: dict[int, float] = {}
+        """By height, when the head was first seen so high."""
         self.final_s: dict[str, float] = {}
         """By txid, when it was first seen final."""
         self._client = client
@@ -54,6 +56,7 @@ class Watch:
             now_s = perf_counter()
             head, final = int(status["head"]["height"]), int(status["finalized"]["height"])
             for height in range(self._head + 1, head + 1):
+                self.connected_s.setdefault(height, now_s)
                 for txid in (await self._client.block(height))["transactions"]:
                     self.included_s.setdefault(txid, now_s)
             for height in range(self._final + 1, final + 1):
