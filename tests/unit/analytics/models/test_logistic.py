@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from analytics.models import logistic
+from analytics.models.design import Design
 from analytics.models.errors import DataRefused
 from analytics.models.folder import load_model
 from analytics.models.interface import Model, Request
@@ -49,7 +50,8 @@ def test_it_ranks_as_scikit_learn_does(model: Model, rows: Table) -> None:
 
     def numbers(some: Table) -> np.ndarray:
         frame = some.frame.assign(rent=some.frame["housing"] == "rent")
-        return frame[["debt", "age", "rent"]].fillna(rows.frame["debt"].median()).to_numpy(float)
+        filled = frame[["debt", "age", "rent"]].fillna(rows.frame["debt"].median())
+        return np.asarray(filled.to_numpy(float))
 
     plain.fit(numbers(rows), rows.frame["failed"])
     judge = roc_auc_score(later.frame["failed"], plain.predict_proba(numbers(later))[:, 1])
@@ -92,9 +94,9 @@ def _holds(name: str, value: float) -> bool:
     return name.startswith(">") and (not high or value <= float(high) * (1 + 1e-6))
 
 
-@pytest.mark.parametrize("design", list(logistic.Design))
+@pytest.mark.parametrize("design", list(Design))
 def test_points_add_up_to_the_score(
-    rows: Table, monkeypatch: pytest.MonkeyPatch, design: logistic.Design
+    rows: Table, monkeypatch: pytest.MonkeyPatch, design: Design
 ) -> None:
     """A row's points by the card give its probability, with bins and without."""
     monkeypatch.setattr(logistic, "Design", [design])

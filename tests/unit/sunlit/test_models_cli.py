@@ -1,0 +1,93 @@
+"""The commands of models: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from analytics.models import kmeans, plotting
+from sunlit.cli import main
+from tests.unit.analytics.models.tables import credit
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Path:
+    """Return a file of loans with a customer's number."""
+    frame = credit(200).frame
+    frame.insert(0, "customer_id", range(7_000, 7_200))
+    path = tmp_path / "loans.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def _run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["analytics", *map(str, arguments)])
+
+
+def _json(result: Result) -> Any:
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> None:
+    """Train, evaluate, predict and explain speak the documented shapes."""
+    out = tmp_path / "credit"
+    done = _run("train", "logistic", "--data", loans, "--target", "failed", "--out", out, "--json")
+    found = _json(done)
+    assert {key: found[key] for key in ("model", "rows", "features", "excluded")} == {
+        "model": "logistic",
+        "rows": 200,
+        "features": ["debt", "age", "housing"],
+        "excluded": ["customer_id"],
+    }
+    assert {"auc", "ks", "brier", "psi"} <= found["metrics"].keys()
+    assert "warning: 'customer_id' is left out: identifier" in done.stderr
+    again = _run("evaluate", out, "--data", loans, "--json")
+    assert {"model", "rows", "metrics"} == _json(again).keys()
+    assert "learned from this very file" in again.stderr
+    lines = _run("predict", out, "--data", loans).stdout.splitlines()
+    first = json.loads(lines[0])
+    assert len(lines) == 200
+    assert first.keys() == {"row", "prediction", "score", "reasons"}
+    assert first["reasons"][0].keys() == {"feature", "value", "contribution", "text"}
+    assert sum(each["contribution"] for each in first["reasons"]) == pytest.approx(first["score"])
+    assert _json(_run("explain", out, "--json"))["document"]["scorecard"]["pdo"] == 20.0
+    assert "## Scorecard" in _run("explain", out).stdout
+    refused = _run("forecast", out)
+    assert (refused.exit_code, "error[no_forecast]" in refused.stderr) == (1, True)
+
+
+def test_faults_are_one_line_with_a_code(loans: Path, tmp_path: Path) -> None:
+    """What is wrong with data or folder ends in 1, a missing option in 2, and nothing is left."""
+    out = tmp_path / "m"
+    for arguments, status, text in (
+        (("train", "logistic", "--data", loans, "--out", out), 2, "--target"),
+        (("train", "oracle", "--data", loans, "--out", out), 1, "error[unknown_model]"),
+        (("train", "pca", "--data", tmp_path / "no", "--out", out), 1, "error[data_missing]"),
+        (("predict", out, "--data", loans), 1, "error[model_missing]"),
+    ):
+        done = _run(*arguments)
+        assert (done.exit_code, text in done.stderr) == (status, True), done.stderr
+    assert not out.exists()
+
+
+def test_plots_that_are_missing_are_told(
+    loans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without matplotlib the training ends well and says how to get plots."""
+    monkeypatch.setattr(plotting, "can_plot", lambda: False)
+    monkeypatch.setattr(kmeans, "GROUPS_MAX", 3)
+    done = _run("train", "kmeans", "--data", loans, "--out", tmp_path / "g", "--json")
+    assert _json(done)["metrics"]["groups"] in (2.0, 3.0)
+    assert "pip install 'sunlit[plots]'" in done.stderr
+
+
+def test_models_are_listed() -> None:
+    """Each model tells what its training needs."""
+    items = {each["model"]: each for each in _json(_run("models", "--json"))["items"]}
+    assert items["logistic"]["options"] == ["--target"]
+    assert items["pca"]["extra"] is None
