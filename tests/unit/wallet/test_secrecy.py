@@ -18,6 +18,8 @@ from wallet.secrecy import PASSPHRASE_VARIABLE
 SECRET = "correct-horse-battery-staple"
 HANG_S = 60  # a program that never ends fails the test instead of hanging it
 SECRET_WORDS = ("passphrase", "secret", "seed", "private", "key", "token", "pem", "password")
+NO_SECRETS = {"analytics train --seed"}
+"""Options whose names sound like one: the seed of a model's chance stands in its card."""
 DUMPING = 'ulimit -S -c "$(ulimit -H -c)"; exec "$@"'
 """Runs a program with core files as large as they may be."""
 
@@ -134,7 +136,7 @@ def test_threat_60_no_option_takes_a_secret() -> None:
     suspects = [
         (name, option)
         for name, option in options(main)
-        if any(word in (option.name or "") for word in SECRET_WORDS)
+        if any(word in (option.name or "") for word in SECRET_WORDS) and name not in NO_SECRETS
     ]
     assert any("--passphrase-file" in name for name, _ in suspects)
     for name, option in suspects:
