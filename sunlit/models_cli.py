@@ -178,7 +178,51 @@ def models(session: Session) -> None:
     session.show({"items": items}, table(("model", "needs", "extra", "purpose"), rows))
 
 
-COMMANDS: Final = (train, evaluate, predict, explain, forecast, models)
+@click.command("features")
+@click.option(
+    "--data",
+    type=_DATA,
+    required=True,
+    metavar="PATH",
+    help="Legs as CSV or Parquet, or a folder of `sunlit audit export`.",
+)
+@click.option("--out", type=_FOLDER, required=True, metavar="FILE", help="Parquet, or .csv.")
+@click.option("--until", type=click.IntRange(0), metavar="HEIGHT", help="Last block; else all.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb")
+@click.option(
+    "--master", metavar="URL", help="Spark cluster, spark://HOST:PORT; else this machine."
+)
+@home_options
+def features(
+    session: Session,
+    /,
+    data: Path,
+    out: Path,
+    until: int | None,
+    engine: str,
+    master: str | None,
+) -> None:
+    """Compute the features of all accounts over the week that ends with a block.
+
+    The same expressions run on DuckDB here and on a Spark cluster, whose workers must see PATH.
+
+    Example: sunlit analytics features --data exported --out features.parquet
+    """  # fmt: skip
+    from analytics.features.engines import History, history_features  # noqa: PLC0415
+
+    if master is not None and engine != "spark":
+        raise click.UsageError("--master belongs to --engine spark")
+    progress(f"computing on {engine}")
+    rows = history_features(History.of(data), until=until, engine=engine, master=master)
+    if out.suffix == ".csv":
+        rows.to_csv(out, index=False)
+    else:
+        rows.to_parquet(out, index=False)
+    result = {"engine": engine, "accounts": len(rows), "features": list(rows.columns[3:])}
+    session.show(result, [f"{len(rows)} accounts, {len(rows.columns) - 3} features: {out}"])
+
+
+COMMANDS: Final = (train, evaluate, predict, explain, forecast, models, features)
 
 
 def _request(kind: type[Model], options: Mapping[str, Any]) -> Request:
