@@ -23,6 +23,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Hours = Annotated[float, Field(gt=0, le=90 * 24)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Ratio = Annotated[float, Field(ge=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Amount = Annotated[Decimal, Field(gt=0)]
 AmountByAsset = dict[str, Amount]
 CountByKind = dict[str, Count]
@@ -35,7 +36,7 @@ class RuleParameters(BaseModel):
 
     enabled: bool = True
     """Whether the rule runs."""
-    alert_at: Share = 0.5
+    alert_at: PositiveShare = 0.5
     """Score from which a finding becomes an alert."""
     window_hours: Hours = 72
     """How far back the rule looks. An account is warned of once in this time."""
@@ -70,7 +71,7 @@ class StructuringParameters(RuleParameters):
 class FanParameters(RuleParameters):
     """Many counterparties at once."""
 
-    alert_at: Share = 0.55
+    alert_at: PositiveShare = 0.55
     """As few as ``counterparties_min`` must be a clear burst, or all new."""
     counterparties_min: CountByKind = {
         "user": 8, "innovator": 16, "institution": 50, "treasury": 100
@@ -209,7 +210,7 @@ class DriftParameters(RuleParameters):
     """Length of the spans of a week that are compared with those of earlier weeks."""
     quiet_hours: Hours = 7 * 24
     """The market is warned of once in this time."""
-    alert_at: Share = 0.55
+    alert_at: PositiveShare = 0.55
     """Size of a change: 1 is a doubling or halving, or a quarter more of all payments; 0.58 is
     half as much again."""
     weeks_min: Count = 2

@@ -19,6 +19,8 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, cast
 
 from ledger.blocks import decode_block
@@ -44,6 +46,8 @@ from node.workers.framing import READ_BYTES, FrameBuffer, encode_frame
 STDIN: Final = 0
 NICE: Final = 10
 """The process gives way to consensus by this much."""
+OOM_SCORE: Final = "500"
+"""How much sooner than others the kernel ends the process when memory runs out, -1,000 to 1,000."""
 
 Message = tuple[object, ...]
 
@@ -144,6 +148,9 @@ def main() -> None:
     # An operator's Ctrl-C reaches the whole process group: the node decides when its workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
+    # It holds a whole state: where memory ends, it must go and not the node.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, "ascii")
     reader, messages = Reader(), FrameBuffer()
     while data := os.read(STDIN, READ_BYTES):
         for message in messages.feed(data):
