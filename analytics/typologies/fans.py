@@ -40,11 +40,18 @@ class _Fan:
         # Few accounts meet many new ones: most are done with here.
         if len(flow.firsts_since(since_ms)) < parameters.new_min * least:
             return None
+        seen: set[str] = set()
+
+        def is_another(payment: Payment) -> bool:
+            """Tell whether a payment adds a counterparty to those after it."""
+            if payment.other in seen or not self._counts(payment, market):
+                return False
+            seen.add(payment.other)
+            return True
+
         findings = (
             self._group(group, market, least)
-            for group in bursts(
-                activity, flow, market, least, since_ms, time_ms, lambda p: self._counts(p, market)
-            )
+            for group in bursts(activity, flow, market, least, since_ms, time_ms, is_another)
         )
         best = max(
             (finding for finding in findings if finding is not None),

@@ -73,3 +73,16 @@ def test_days_of_shopping_are_no_fan_out_and_no_spike() -> None:
         story.wait(minutes=10)
     assert story.told("fan_out") == {"bert"}
     assert story.told("velocity") == {"bert"}
+
+
+def test_nobody_is_a_shop_where_everybody_pays_everybody() -> None:
+    """A dozen who are paid at once are told of, although each of them has had many payers."""
+    people = CROWD[:24]
+    story = Story(["anna", *people])
+    for step in range(1, 24):
+        for place, payer in enumerate(people):
+            story.pay(payer, people[(place + step) % 24], 50)
+    story.alerts.clear()
+    for payee in people[:12]:
+        story.pay("anna", payee, 400)
+    assert story.told("fan_out") == {"anna"}
