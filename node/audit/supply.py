@@ -37,7 +37,8 @@ async def list_supply(call: Call, query: SupplyQuery) -> web.Response:
 async def _count_supply(call: Call, query: SupplyQuery, height: int) -> web.Response:
     """Give what every asset comes to at a final height, counted from the genesis on."""
     if "state" in query.model_fields_set:
-        raise invalid("/query/state", "a height says which block; leave it out")
+        detail = "a height says which block; leave it out"
+        raise invalid("/query/state", detail, code="conflicting_parameters")
     view = call.view
     block_hash = view.hash_at(height) if height <= view.final.height else None
     sealed = None if block_hash is None else view.sealed_header(block_hash)

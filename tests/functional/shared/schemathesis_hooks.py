@@ -21,6 +21,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 BEYOND_SCHEMAS = {
     "address_checksum",  # a checksum is no pattern
     "bad_cursor",  # only what the node gave is a cursor of it
+    "conflicting_parameters",  # each fits, and both together say two things
     "bad_shape",  # any MessagePack is offered as a batch, and any bytes as a transaction
     "extension_not_allowed",
     "invalid_field",  # elements of a batch; JSON's own schemas are held to below
