@@ -31,21 +31,27 @@ class CuttingProxy:
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until its bytes are used up."""
-        node_reader, node_writer = await asyncio.open_connection(*self._target)
-        asking = asyncio.create_task(self._pump(reader, node_writer))
-        left = self._toss.randint(CUT_BYTES_MIN, CUT_BYTES_MAX)
-        with suppress(ConnectionError):
-            while left and (data := await node_reader.read(left)):
-                writer.write(data)
-                await writer.drain()
-                left -= len(data)
-        self.cuts += left == 0
-        asking.cancel()
-        await asyncio.wait([asking])
-        for end in (writer, node_writer):
-            end.close()
+        ends = [writer]
+        try:
+            node_reader, node_writer = await asyncio.open_connection(*self._target)
+            ends.append(node_writer)
+            asking = asyncio.create_task(self._pump(reader, node_writer))
+            left = self._toss.randint(CUT_BYTES_MIN, CUT_BYTES_MAX)
             with suppress(ConnectionError):
-                await end.wait_closed()
+                while left and (data := await node_reader.read(left)):
+                    writer.write(data)
+                    await writer.drain()
+                    left -= len(data)
+            self.cuts += left == 0
+            asking.cancel()
+            await asyncio.wait([asking])
+            # What is sent is delivered before the end.
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            for end in ends:
+                end.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
