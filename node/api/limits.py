@@ -41,6 +41,8 @@ REQUESTS_BURST: Final = 9_000
 RATED_CLIENTS_MAX: Final = 10_000
 """Clients whose rate is remembered; the longest unseen is forgotten first."""
 
+STREAMS_MAX: Final = 200
+"""Streams of blocks and alerts that are open at once."""
 STREAM_COMMENT_SECONDS: Final = 15.0
 """A stream says this often that it lives, whatever it sends."""
 STREAM_RECHECK_SECONDS: Final = 2.0

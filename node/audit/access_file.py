@@ -25,6 +25,9 @@ READ_BYTES: Final = 64 * 1024
 """Bytes read at a time."""
 CHECKPOINT_NAME: Final = "access.checkpoint"
 HASH_CHARACTERS: Final = 64
+RECORD_BYTES_MAX: Final = 512 * 1024
+"""Bytes of a record's line: what it keeps of texts is cut far below, so a longer line is damage, and is
+not read to its end."""
 
 
 class Checkpoint(BaseModel):
@@ -74,7 +77,11 @@ def holds(file: int, checkpoint: Checkpoint) -> bool:
 
 
 def read_lines(file: int, start: int, end: int) -> Iterator[bytes]:
-    """Yield the lines between two places, each with its newline; the last may lack it."""
+    """Yield the lines between two places, each with its newline; the last may lack it.
+
+    Raises:
+        BrokenAccessChain: a line is longer than any record.
+    """
     rest = b""
     while start < end:
         data = os.pread(file, min(READ_BYTES, end - start), start)
@@ -84,6 +91,9 @@ def read_lines(file: int, start: int, end: int) -> Iterator[bytes]:
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             yield line + b"\n"
+        if len(rest) > RECORD_BYTES_MAX:
+            reason = f"a line is longer than {RECORD_BYTES_MAX} bytes"
+            raise BrokenAccessChain("access_log_broken", reason)
     if rest:
         yield rest
 

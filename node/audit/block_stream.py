@@ -24,7 +24,14 @@ from node.api.operations import EVENT_STREAM, Access, Answer, Call, Content, Ope
 from node.api.problems import unavailable
 from node.api.queries import StreamQuery, parse_event_id
 from node.api.views import audit_block_document
-from node.audit.events import LAST_EVENT_ID, NDJSON, RENDERED, EventChannel, Framing
+from node.audit.events import (
+    LAST_EVENT_ID,
+    NDJSON,
+    RENDERED,
+    STREAM_FULL_RETRY_SECONDS,
+    EventChannel,
+    Framing,
+)
 from node.storage.view import At, Finality
 from node.stream import (
     BlockEvent,
@@ -36,7 +43,6 @@ from node.stream import (
 
 LEGS_INLINE_MAX: Final = 200
 """A block with more legs is written out in a thread, so that the event loop is not held."""
-RETRY_AFTER_S: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,9 @@ async def stream_blocks(call: Call, query: StreamQuery) -> web.StreamResponse:
             cursor, from_height=query.first, finality=query.finality
         )
     except TooManyConsumers as error:
-        raise unavailable(error.code, error.detail, retry_after_s=RETRY_AFTER_S) from None
+        raise unavailable(
+            error.code, error.detail, retry_after_s=STREAM_FULL_RETRY_SECONDS
+        ) from None
     consumer = _Consumer(call, query, cursor)
     call.release_view()
     async with aclosing(subscription):

@@ -26,11 +26,14 @@ from node.api.limits import (
     STREAM_RETRY_MILLISECONDS,
     STREAM_SOCKET_BYTES_MAX,
     STREAM_WRITE_SECONDS_MAX,
+    STREAMS_MAX,
 )
 from node.api.operations import EVENT_STREAM, Call
-from node.api.problems import Problem
+from node.api.problems import Problem, unavailable
 
 NDJSON: Final = "application/x-ndjson"
+STREAM_FULL_RETRY_SECONDS: Final = 10
+"""When to ask again where all places are taken."""
 LAST_EVENT_ID: Final = "Last-Event-ID"
 
 STREAMS: Final[web.AppKey[set[asyncio.Task[Any]]]] = web.AppKey("streams", set)
@@ -152,17 +155,26 @@ class EventChannel:
         ``cursor`` is the id of the last event that the consumer has, empty where it has none. A
         consumer that goes away, and a stream that must end, leave quietly. Any other fault cuts the
         connection: a problem document in the middle of a stream would be no HTTP.
+
+        Raises:
+            Problem: all places for streams are taken.
         """
+        streams, metrics = call.request.app[STREAMS], call.backend.metrics
+        if len(streams) >= STREAMS_MAX:
+            raise unavailable(
+                "too_many_consumers",
+                f"{STREAMS_MAX} streams are open, which is all that this node serves at once.",
+                retry_after_s=STREAM_FULL_RETRY_SECONDS,
+            )
         wants_lines = NDJSON in call.request.headers.get(hdrs.ACCEPT, "")
         channel = cls(call, JsonLines() if wants_lines else ServerSentEvents(), cursor)
         task = asyncio.current_task()
-        streams, metrics = call.request.app[STREAMS], call.backend.metrics
-        await channel.response.prepare(call.request)
-        _limit_buffers(call.request.transport)
         if task is not None:
             streams.add(task)
         metrics.stream_opened()
         try:
+            await channel.response.prepare(call.request)
+            _limit_buffers(call.request.transport)
             with suppress(ConnectionError, StreamEnded):
                 await channel._write(channel.framing.opening)
                 yield channel

@@ -32,6 +32,7 @@ from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 ALERTS = "/v1/audit/alerts"
 ACCOUNTS = [encode_account_id(bytes([number]) * 20) for number in range(3)]
 BEGAN_MS = 1_800_000_000_000
+HANG_SECONDS = 60.0  # a barrier that is never reached fails the test instead of hanging it
 
 
 def alert(height: int, *, typology: str = "fan_in", score: float = 0.5) -> Alert:
@@ -279,6 +280,27 @@ async def test_a_stream_of_a_process_that_is_not_there_yet_is_a_problem(
     assert (await problem(response, 503))["code"] == "analytics_unavailable"
     assert "Retry-After" in response.headers
     node.analytics.client = process
+
+
+async def test_threat_67_there_are_only_so_many_streams(
+    node: ServedNode, client: Client, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more is told to come back, and is served once another has left."""
+    monkeypatch.setattr(events, "STREAMS_MAX", 1)
+    monkeypatch.setattr(events, "STREAM_RECHECK_SECONDS", 0.01)
+    add(warehouse, [alert(1)])
+    headers = bearer(node.officer_token("regulator"))
+    query = {"follow": "true"}
+    async with client.get(ALERTS, params=query, headers=headers):
+        response = await client.get(ALERTS, params=query, headers=headers)
+        assert (await problem(response, 503))["code"] == "too_many_consumers"
+        assert "Retry-After" in response.headers
+    async with asyncio.timeout(HANG_SECONDS):
+        status = 503
+        while status == 503:  # until the node has looked whether the first is still there
+            async with client.get(ALERTS, params=query, headers=headers) as response:
+                status = response.status
+    assert status == 200
 
 
 async def test_a_fault_in_a_stream_cuts_the_connection(

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.access_records import AccessTip, BrokenAccessChain, follow, verify_chain
 from node.audit import access_file, access_log
-from node.audit.access_file import CHECKPOINT_NAME
+from node.audit.access_file import CHECKPOINT_NAME, RECORD_BYTES_MAX
 from node.audit.access_log import FILE_NAME, AccessLog
 from node.errors import StoreFailed
 
@@ -63,7 +63,7 @@ async def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
     await log.aclose()
 
 
-@pytest.mark.parametrize("fault", ["changed", "removed", "inserted", "garbage"])
+@pytest.mark.parametrize("fault", ["changed", "removed", "inserted", "garbage", "endless"])
 async def test_a_broken_chain_is_told_and_kept(tmp_path: Path, fault: str) -> None:
     """The file is set aside as it is; the new one begins with a record of what was found."""
     await filled(tmp_path, 4)
@@ -74,6 +74,7 @@ async def test_a_broken_chain_is_told_and_kept(tmp_path: Path, fault: str) -> No
         "removed": [lines[0], *lines[2:]],
         "inserted": [lines[0], lines[0], *lines[1:]],
         "garbage": [lines[0], b"x\n", *lines[1:]],
+        "endless": [lines[0], bytes(2 * RECORD_BYTES_MAX)],
     }[fault]
     file.write_bytes(b"".join(changed))
     log = opened(tmp_path)
