@@ -29,7 +29,7 @@ from analytics.models.network_training import (
 )
 from tests.unit.analytics.models.tables import silent
 
-SCHEDULE = Schedule(epochs_max=60, patience_epochs=3, slower_epochs=2, rate=0.05)
+SCHEDULE = Schedule(epochs_max=90, patience_epochs=6, slower_epochs=2, rate=0.3)
 
 
 def line(rows: int = 120, *, noise: float = 0.1) -> tuple[Batch, Batch]:
@@ -68,7 +68,7 @@ def test_a_line_is_learned_and_the_training_stops(tmp_path: Path) -> None:
     judge = np.linalg.lstsq(np.column_stack([known, np.ones(len(known))]), rows[1].numpy())[0]
     assert network.get_parameter("weight").detach().numpy()[0] == pytest.approx(judge[:2], abs=0.1)
     assert course.epochs < len(told) < SCHEDULE.epochs_max
-    assert told[0].startswith("line: epoch 1 of at most 60, loss ")
+    assert told[0].startswith("line: epoch 1 of at most 90, loss ")
     assert mean_loss(network, held_out, squares) == course.loss
     assert min(course.rates) < SCHEDULE.rate
     assert parameters_of(network) == 3
