@@ -1,6 +1,7 @@
 """The analytics process: started by the node, fed by it, ended with it.
 
-    python -m analytics.process --genesis FILE --directory DIR --cases DIR --memory-mib N --threads N
+    python -m analytics.process --genesis FILE --directory DIR --cases DIR --models DIR
+                                --privacy DIR [--privacy-epsilon X] --memory-mib N --threads N
                                 [--typologies FILE] [--sanctions FILE]
 
     main thread    the event loop with the HTTP server on a Unix socket
@@ -42,8 +43,11 @@ from analytics.errors import AnalyticsError, WarehouseCorrupt
 from analytics.feed import Detected, Failed, Ready, Report, encode_report
 from analytics.ingest import Ingest
 from analytics.limits import NICE, YOUNG_OBJECTS
+from analytics.privacy.limits import BUDGET_EPSILON_DEFAULT
+from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
@@ -84,7 +88,11 @@ def main() -> None:
         )
         genesis_hash = opened.warehouse.genesis.header().hash.hex()
         cases = Cases.open_file(arguments.cases, genesis_hash)
-        asyncio.run(_run(opened, rules, cases))
+        registry = Registry.open_directory(arguments.models, genesis_hash)
+        releases = Releases.open_file(
+            arguments.privacy, genesis_hash, budget=arguments.privacy_epsilon
+        )
+        asyncio.run(_run(opened, rules, cases, registry, releases))
     except (AnalyticsError, LedgerError) as error:
         if isinstance(error, WarehouseCorrupt):
             set_aside(arguments.directory)
@@ -107,6 +115,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--genesis", type=Path, required=True)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--privacy", type=Path, required=True)
+    parser.add_argument("--privacy-epsilon", type=float, default=BUDGET_EPSILON_DEFAULT)
     parser.add_argument("--memory-mib", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--typologies", type=Path, default=None)
@@ -126,7 +137,11 @@ def _rules(arguments: argparse.Namespace) -> tuple[TypologyParameters, Sanctions
 
 
 async def _run(
-    opened: Opened, rules: tuple[TypologyParameters, SanctionsList], cases: Cases
+    opened: Opened,
+    rules: tuple[TypologyParameters, SanctionsList],
+    cases: Cases,
+    registry: Registry,
+    releases: Releases,
 ) -> None:
     """Serve until the input ends or a stage fails; raise what it failed with."""
     warehouse = opened.warehouse
@@ -138,7 +153,13 @@ async def _run(
     queries = Queries(warehouse)
     sql = SqlRunner(warehouse)
     services = Services(
-        warehouse=warehouse, queries=queries, progress=progress, cases=cases, sql=sql
+        warehouse=warehouse,
+        queries=queries,
+        progress=progress,
+        cases=cases,
+        registry=registry,
+        releases=releases,
+        sql=sql,
     )
     runner = web.AppRunner(
         make_app(services, ROUTES),
@@ -178,6 +199,8 @@ async def _run(
         with suppress(duckdb.Error):  # a stage is in a query; what is committed is in the log
             warehouse.close()
         cases.close()
+        registry.close()
+        releases.close()
 
 
 async def _stages(stages: Mapping[str, Callable[[], None]]) -> None:

@@ -33,8 +33,10 @@ import duckdb
 from aiohttp import web
 
 from analytics.errors import AnalyticsError, RequestRefused
+from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.sandbox.runner import SqlRunner
 from analytics.warehouse.store import Warehouse
@@ -55,6 +57,10 @@ class Services:
     """How far the stages have come."""
     cases: Cases
     """The regulator's cases."""
+    registry: Registry
+    """The regulator's models."""
+    releases: Releases
+    """Aggregates that were published, and the budget of what they tell."""
     sql: SqlRunner
     """Where free SQL runs."""
 

@@ -185,6 +185,16 @@ class AnalyticsConfig(_Section):
     cases_dir: FilePath | None = None
     """Where the regulator's cases are, which are on no chain; ``cases`` beside the data directory
     unless told, so that they outlive a wipe of the data."""
+    models_dir: FilePath | None = None
+    """Where the regulator's models are; ``models`` beside the data directory unless told, so that
+    they outlive a wipe of the data."""
+    privacy_dir: FilePath | None = None
+    """Where the record of published aggregates is; ``privacy`` beside the data directory unless
+    told: a wipe of the data must not give back what of the budget was spent."""
+    privacy_epsilon: Annotated[float, Field(ge=EPSILON_MIN, le=BUDGET_EPSILON_MAX)] = (
+        BUDGET_EPSILON_DEFAULT
+    )
+    """Privacy loss that the aggregates published of a calendar year may have together."""
     memory_mib: Annotated[int, Field(ge=ANALYTICS_MEMORY_MIB_MIN, le=CACHE_MIB_MAX)] = 1_024
     """Memory that its database keeps to; what needs more goes to disk."""
     threads: Annotated[int, Field(ge=1, le=ANALYTICS_THREADS_MAX)] = 1
@@ -231,6 +241,16 @@ class NodeConfig(_Section):
     def cases_dir(self) -> Path:
         """Where the analytics process keeps the regulator's cases."""
         return self.analytics.cases_dir or self.data_dir.parent / "cases"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where the analytics process keeps the regulator's models."""
+        return self.analytics.models_dir or self.data_dir.parent / "models"
+
+    @property
+    def privacy_dir(self) -> Path:
+        """Where the analytics process keeps the record of published aggregates."""
+        return self.analytics.privacy_dir or self.data_dir.parent / "privacy"
 
     @property
     def api_url(self) -> str:

@@ -192,12 +192,20 @@ def load_estimator(path: Path) -> Any:
 
 def model_id(folder: Path) -> str:
     """Return a model's id: the first 16 hex digits of its manifest's SHA-256."""
-    return _hash(folder / MANIFEST)[:16]
+    return manifest_hash(folder)[:16]
 
 
 def card_hash(folder: Path) -> str:
-    """Return the SHA-256 of a model's card, hex: what is attested on the chain."""
+    """Return the SHA-256 of a model's card, hex: what is attested as ``model_card``."""
     return _hash(folder / CARD)
+
+
+def manifest_hash(folder: Path) -> str:
+    """Return the SHA-256 of ``model.json``, hex: what is attested as ``model``.
+
+    The manifest names the hash of every other file, the card's among them.
+    """
+    return _hash(folder / MANIFEST)
 
 
 def _refuse_foreign(out: Path) -> None:

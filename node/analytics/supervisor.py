@@ -25,6 +25,7 @@ import structlog
 
 from analytics.client import AnalyticsClient
 from analytics.feed import Detected, Failed, Ingested, Ready, Report, decode_report
+from analytics.privacy.limits import BUDGET_EPSILON_DEFAULT
 from consensus.votes import Checkpoint
 from ledger.hashing import BlockHash
 from node.analytics.feeder import CursorUnknown, feed
@@ -66,6 +67,12 @@ class ProcessSettings:
     """Where its files are; made when it is missing."""
     cases_directory: Path
     """Where the regulator's cases are; made when it is missing."""
+    models_directory: Path
+    """Where the regulator's models are; made when it is missing."""
+    privacy_directory: Path
+    """Where the record of published aggregates is; made when it is missing."""
+    privacy_epsilon: float = BUDGET_EPSILON_DEFAULT
+    """Privacy loss that the aggregates of a calendar year may have together."""
     memory_mib: int
     """Memory that DuckDB keeps to, MiB."""
     threads: int
@@ -81,6 +88,9 @@ class ProcessSettings:
             "--genesis": self.genesis_file,
             "--directory": self.directory,
             "--cases": self.cases_directory,
+            "--models": self.models_directory,
+            "--privacy": self.privacy_directory,
+            "--privacy-epsilon": self.privacy_epsilon,
             "--memory-mib": self.memory_mib,
             "--threads": self.threads,
         }

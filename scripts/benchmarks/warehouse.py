@@ -31,6 +31,7 @@ from analytics.market.flows import list_flows
 from analytics.market.reports import show_report
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.risk.answers import list_segments, show_account
 from analytics.sandbox.runner import SqlRunner
@@ -176,6 +177,8 @@ class _Asking:
             queries=queries,
             progress=progress,
             cases=cast("Cases", None),  # asked by nothing here
+            registry=cast("Registry", None),
+            releases=cast("Releases", None),
             sql=cast("SqlRunner", None),
         )
 

@@ -86,6 +86,8 @@ class ServedNode:
             genesis_file=Path("genesis.json"),
             directory=Path("analytics"),
             cases_directory=Path("cases"),
+            models_directory=Path("models"),
+            privacy_directory=Path("privacy"),
             memory_mib=1,
             threads=1,
         )

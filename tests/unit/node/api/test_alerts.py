@@ -15,8 +15,10 @@ from analytics.alerts import Alert, Reason, Severity, alert_id
 from analytics.client import AnalyticsClient
 from analytics.detecting import insert_alerts
 from analytics.feed import Detected
+from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
@@ -63,7 +65,17 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     )
     sql = SqlRunner(made)
     cases = Cases.open_file(tmp_path, "00" * 32)
-    services = Services(warehouse=made, queries=queries, progress=progress, cases=cases, sql=sql)
+    registry = Registry.open_directory(tmp_path / "models", "00" * 32)
+    releases = Releases.open_file(tmp_path, "00" * 32, budget=1.0)
+    services = Services(
+        warehouse=made,
+        queries=queries,
+        progress=progress,
+        cases=cases,
+        registry=registry,
+        releases=releases,
+        sql=sql,
+    )
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
     socket = tmp_path / "a.sock"
@@ -77,6 +89,8 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     await runner.cleanup()
     queries.close()
     cases.close()
+    registry.close()
+    releases.close()
     await sql.close()
     made.close()
 

@@ -12,8 +12,10 @@ from aiohttp import web
 
 from analytics.alerts import Alert
 from analytics.client import AnalyticsClient
+from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
@@ -32,8 +34,16 @@ async def serving_warehouse(
     detected = warehouse.cursor(DETECTION)
     progress = Progress(ingested=warehouse.ingested, detected=detected, report=lambda _: None)
     cases = Cases.open_file(directory, "00" * 32)
+    registry = Registry.open_directory(directory / "models", "00" * 32)
+    releases = Releases.open_file(directory, "00" * 32, budget=1.0)
     services = Services(
-        warehouse=warehouse, queries=queries, progress=progress, cases=cases, sql=sql
+        warehouse=warehouse,
+        queries=queries,
+        progress=progress,
+        cases=cases,
+        registry=registry,
+        releases=releases,
+        sql=sql,
     )
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
@@ -50,6 +60,8 @@ async def serving_warehouse(
         await runner.cleanup()
         queries.close()
         cases.close()
+        registry.close()
+        releases.close()
         await sql.close()
 
 
