@@ -6,6 +6,7 @@ from typing import Final
 
 from analytics import alerting, status
 from analytics.market import accounts, flows, reports
+from analytics.privacy import routes as privacy
 from analytics.response import routes as response
 from analytics.risk import answers as risk
 from analytics.sandbox import routes as sandbox
@@ -22,5 +23,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *risk.ROUTES,
     *comparison.ROUTES,
     *export.ROUTES,
+    *privacy.ROUTES,
     *sandbox.ROUTES,
 )

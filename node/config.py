@@ -40,6 +40,7 @@ from pydantic import (
     model_validator,
 )
 
+from analytics.privacy.limits import BUDGET_EPSILON_DEFAULT, BUDGET_EPSILON_MAX, EPSILON_MIN
 from ledger.errors import DecodeError
 from ledger.identity import member_id
 from node.errors import ConfigError

@@ -29,6 +29,7 @@ from analytics.limits import COMMIT_LEGS_MAX, YOUNG_OBJECTS
 from analytics.market.accounts import list_accounts
 from analytics.market.flows import list_flows
 from analytics.market.reports import show_report
+from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.registry.store import Registry
