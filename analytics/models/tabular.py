@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analytics.models.csv_text import plain_text, read_rows
 from analytics.models.errors import DataRefused
 from analytics.models.limits import DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_MAX, NAMED_ROWS_MAX
 
 if TYPE_CHECKING:
     import numpy as np
-    from duckdb import DuckDBPyConnection
     from pandas import DataFrame, Series
 
 _HASHED_BYTES: Final = 1024 * 1024
-_MISSING: Final = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
-"""What tables write where a value is missing."""
 _PARQUET_MAGIC: Final = b"PAR1"
 
 
@@ -105,45 +101,22 @@ def _read(path: Path) -> DataFrame:
         try:
             if is_parquet:
                 relation = connection.from_parquet(str(path))
+                _refuse_width(path, len(relation.columns))
+                frame: DataFrame = relation.limit(DATA_ROWS_MAX + 1).df()
             else:
-                relation = connection.read_csv(
-                    str(path), header=True, sample_size=-1, na_values=_MISSING
-                )
-            columns = len(relation.columns)
-            if columns > DATA_COLUMNS_MAX:
-                detail = f"{path} has {columns} columns; at most {DATA_COLUMNS_MAX} are read"
-                raise DataRefused("data_too_large", detail, columns=columns)
-            frame: DataFrame = relation.limit(DATA_ROWS_MAX + 1).df()
-            if not is_parquet:
-                _refuse_lost_rows(connection, path, len(frame))
+                with plain_text(path) as text:
+                    frame = read_rows(connection, text, name=str(path))
+                _refuse_width(path, len(frame.columns))
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise DataRefused("data_unreadable", f"{path}: {reason}", path=str(path)) from None
     return frame
 
 
-def _refuse_lost_rows(connection: DuckDBPyConnection, path: Path, rows: int) -> None:
-    """Raise when a second reader counts other rows: a guess at quotes must not lose any."""
-    [(separator, quote)] = connection.execute(
-        "select delimiter, quote from sniff_csv(?, sample_size = -1)", [str(path)]
-    ).fetchall()
-    has_quotes = quote not in {"", "(empty)"}
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", newline="") as file:
-        records = csv.reader(
-            file,
-            delimiter=separator,
-            quotechar=quote if has_quotes else None,
-            quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE,
-        )
-        try:
-            counted = sum(1 for record in records if record) - 1
-        except (csv.Error, UnicodeDecodeError) as error:
-            detail = f"{path}: {error} in or after row {records.line_num}"
-            raise DataRefused("data_unreadable", detail, path=str(path)) from None
-    if rows <= DATA_ROWS_MAX and counted != rows:
-        detail = f"{path} has {counted} rows, of which {rows} can be read: mend its quotes"
-        raise DataRefused("data_unreadable", detail, path=str(path))
+def _refuse_width(path: Path, columns: int) -> None:
+    if columns > DATA_COLUMNS_MAX:
+        detail = f"{path} has {columns} columns; at most {DATA_COLUMNS_MAX} are read"
+        raise DataRefused("data_too_large", detail, columns=columns)
 
 
 def table_of(frame: DataFrame, *, name: str, sha256: str) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,16 +67,6 @@ def test_a_packed_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
     assert len(read_table(path)) == 2
-
-
-def test_rows_lost_by_a_guess_at_quotes_are_refused(tmp_path: Path) -> None:
-    """Two readers that count other rows are a refusal and no smaller table."""
-    path = _file(tmp_path, "n,w\n" + "".join(f"{n},x\n" for n in range(9)))
-    with duckdb.connect() as connection:
-        tabular._refuse_lost_rows(connection, path, 9)
-        with pytest.raises(DataRefused, match="9 rows, of which 8") as refused:
-            tabular._refuse_lost_rows(connection, path, 8)
-    assert refused.value.code == "data_unreadable"
 
 
 def test_values_over_lines_are_one_row(tmp_path: Path) -> None:
