@@ -8,7 +8,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from ledger.errors import InvalidProof
-from node.api.documents import AccountDocument, Page, TransactionDocument
+from node.api.documents import (
+    AccountDocument,
+    Page,
+)
 from node.api.limits import PAGE_LEGS_MAX
 from node.api.operations import Access, Call, NoQuery, Operation, json_response, ok
 from node.api.problems import not_yet
@@ -18,6 +21,9 @@ from node.api.queries import (
     parse_account,
     parse_position_cursor,
     position_cursor,
+)
+from node.api.transaction_documents import (
+    TransactionDocument,
 )
 from node.api.transactions import located_document
 from node.api.views import account_document

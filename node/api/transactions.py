@@ -13,13 +13,6 @@ from ledger import codec, limits
 from ledger.errors import DecodeError
 from ledger.hashing import TxId
 from ledger.transactions import SignedTransaction, decode_transaction
-from node.api.documents import (
-    BatchDocument,
-    BatchResultDocument,
-    SubmissionDocument,
-    SubmittedDocument,
-    TransactionDocument,
-)
 from node.api.json_text import read_json
 from node.api.limits import BATCH_BYTES_MAX, BATCH_TRANSACTIONS_MAX, JSON_BODY_BYTES_MAX
 from node.api.operations import (
@@ -43,6 +36,13 @@ from node.api.problems import (
     unavailable,
 )
 from node.api.queries import parse_txid
+from node.api.transaction_documents import (
+    BatchDocument,
+    BatchResultDocument,
+    SubmissionDocument,
+    SubmittedDocument,
+    TransactionDocument,
+)
 from node.api.views import body_document, format_time
 from node.api.visibility import may_see_transaction
 from node.core.effects import SubmissionOutcome, TransactionStatus

@@ -24,25 +24,27 @@ from node.api.attestation_documents import (
 )
 from node.api.documents import (
     AccountDocument,
-    ActorDocument,
     AssetDocument,
     AuditBlockDocument,
     BalanceDocument,
     BlockDocument,
     BlockTransactionDocument,
-    BodyDocument,
     CheckpointDocument,
     EvidenceDocument,
     FinalityName,
-    KeySetDocument,
-    LegDocument,
-    MeasureDocument,
     MemberDocument,
-    OpenedAccountDocument,
     StatusDocument,
     VoteDocument,
 )
 from node.api.limits import ACCOUNT_TEXTS_MAX
+from node.api.transaction_documents import (
+    ActorDocument,
+    BodyDocument,
+    KeySetDocument,
+    LegDocument,
+    MeasureDocument,
+    OpenedAccountDocument,
+)
 from node.core.effects import NodeStatus
 from node.storage.records import FoundEvidence
 

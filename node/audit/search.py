@@ -12,7 +12,9 @@ from typing import Final
 from aiohttp import web
 
 from ledger.transactions import SignedTransaction
-from node.api.documents import Page, TransactionDocument
+from node.api.documents import (
+    Page,
+)
 from node.api.limits import PAGE_ITEMS_MAX, PAGE_LEGS_MAX, SCAN_ROWS_MAX, SCAN_SECONDS_MAX
 from node.api.operations import Access, Call, Operation, json_response, ok
 from node.api.queries import (
@@ -20,6 +22,9 @@ from node.api.queries import (
     milliseconds,
     parse_position_cursor,
     position_cursor,
+)
+from node.api.transaction_documents import (
+    TransactionDocument,
 )
 from node.api.transactions import located_document
 from node.api.views import movements
