@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from auditor.aggregates_cli import aggregates
 from auditor.cases_cli import cases, respond
 from auditor.market_cli import alerts, flows, report
 from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
@@ -205,5 +206,5 @@ def dashboard(session: Session, /, reader: str | None, no_open: bool) -> None:
     run_async(open_dashboard(session, reader=reader, opens=not no_open))
 
 
-for _command in (alerts, cases, flows, report, respond):
+for _command in (aggregates, alerts, cases, flows, report, respond):
     audit.add_command(_command)

@@ -26,6 +26,7 @@ from node.api.problems import internal_problem, problem_of
 from node.api.rate import RateLimiter
 from node.audit import (
     accesses,
+    aggregates,
     alerts,
     block_stream,
     case_export,
@@ -58,6 +59,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *cases.OPERATIONS,
     case_export.OPERATION,
     response.OPERATION,
+    *aggregates.OPERATIONS,
     *risk.OPERATIONS,
     *comparison.OPERATIONS,
     free_sql.OPERATION,

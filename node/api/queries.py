@@ -65,6 +65,17 @@ def _date_time(value: object) -> object:
     return value
 
 
+def date_time_text(value: object) -> object:
+    """Return a value that is text of RFC 3339 with its zone, for a body, where numbers could come.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise ValueError("a date and time of RFC 3339, with its zone")  # noqa: TRY004 - pydantic's
+    return _date_time(value)
+
+
 def _account(value: object) -> AccountId:
     try:
         return AccountId(decode_account_id(str(value)))

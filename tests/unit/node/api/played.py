@@ -76,7 +76,28 @@ _WHOLE_CASE: Final[Json] = _CASE | {
     ],
     "height": 1,
 }
+_AGGREGATE = {
+    "release": 1,
+    "time_ms": NOW_S * 1_000,
+    "officer": "01" * 33,
+    "measure": "payments",
+    "by": "all",
+    "asset": None,
+    "since_ms": NOW_S * 1_000,
+    "until_ms": NOW_S * 1_000,
+    "height": 1,
+    "rows": [{"key": "all", "value": "-3"}],
+    "accuracy_95": "30",
+    "bounds": {"contribution_max": "10", "groups_max": 1, "sensitivity": "10"},
+    "mechanism": {"name": "discrete_laplace", "scale": 10.0, "unit": "account_year"},
+    "epsilon": 1.0,
+    "budget": {"year": 2026, "epsilon": 1.0, "spent": 1.0, "left": 0.0},
+}
+"""An aggregate as the analytics process releases it."""
+
 ANALYTICS_ANSWERS: dict[str, Any] = {
+    "/aggregates": {"items": [_AGGREGATE], "next_cursor": None},
+    "POST /aggregates": _AGGREGATE,
     "/cases": {"items": [_CASE | {"alerts": [], "accounts": []}], "next_cursor": None},
     "POST /cases": _WHOLE_CASE | {"is_new": True},
     f"/cases/{CASE_ID}": _WHOLE_CASE,
