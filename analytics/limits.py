@@ -30,6 +30,12 @@ REPORT_ROWS_MAX: Final = 10_000
 """Most rows of a report."""
 CASES_PAGE_MAX: Final = 1_000
 """Most cases of one answer."""
+SIMULATION_ACCOUNTS_MAX: Final = 100
+"""Most accounts that a simulation freezes."""
+SIMULATION_LEGS_MAX: Final = 1_000_000
+"""Most legs that a simulation replays."""
+SIMULATION_ROWS_MAX: Final = 1_000
+"""Most rows of each list in a simulation's answer."""
 COMMIT_LINGER_S: Final = 0.02
 """How long a commit waits for a block that follows, seconds; so a live block is committed alone."""
 COMMIT_WAIT_S_MAX: Final = 0.25

@@ -7,6 +7,8 @@
     POST /cases/{id}/state          {"by", "state", "officer"}
     GET  /alerts/{id}/response      the alert, the id of its case and what was drafted
     POST /alerts/{id}/response      {"by", "case", "account", "proposal"} opens or finds the case
+    POST /cases/{id}/simulation     {"height", "until"} what the case's freezes would have changed
+    POST /simulations               {"accounts", "height", "until"} the same of any accounts
 
 Before a case is told, measures that came onto the chain since the last time are looked up, so that
 what is told never lags behind the warehouse.
@@ -25,6 +27,7 @@ from analytics.alerting import read_alerts
 from analytics.errors import RequestRefused
 from analytics.limits import CASES_PAGE_MAX
 from analytics.response.effects import read_effects, read_measures
+from analytics.response.simulating import Asked, simulate
 from analytics.response.states import CaseState
 from analytics.response.store import new_case_id
 from analytics.server import Route, Services, answer, integer
@@ -135,6 +138,44 @@ async def keep_response(services: Services, request: web.Request) -> web.StreamR
     return answer({"case": await _case(services, asked["case"]), "proposal": proposal})
 
 
+async def simulate_case(services: Services, request: web.Request) -> web.StreamResponse:
+    """Give what a freeze of a case's accounts would have changed, from its first alert on at least."""
+    asked: Json = await request.json()
+    case = await asyncio.to_thread(services.cases.show, request.match_info["id"])
+    alerts = [alert for alert in case["alerts"] if alert["account"] is not None]
+    drafted = [proposal["account"] for proposal in case["proposals"]]
+    accounts = drafted or [alert["account"] for alert in alerts]
+    if not accounts:
+        detail = "the case is about the market; there is no account to freeze"
+        raise RequestRefused(409, "alert_without_account", detail)
+    height = asked["height"]
+    if height is None:
+        height = min(alert["height"] for alert in alerts if alert["account"] in accounts)
+    return await _simulation(services, accounts, height, asked["until"])
+
+
+async def simulate_accounts(services: Services, request: web.Request) -> web.StreamResponse:
+    """Give what a freeze of some accounts would have changed."""
+    asked: Json = await request.json()
+    return await _simulation(services, asked["accounts"], asked["height"], asked["until"])
+
+
+async def _simulation(
+    services: Services, accounts: list[str], height: int, until: int | None
+) -> web.StreamResponse:
+    ingested = services.progress.ingested.height
+    for named in (height, until):
+        if named is not None and named > ingested:
+            detail = f"the last block of the warehouse is {ingested}"
+            raise RequestRefused(404, "height_unknown", detail, height=named)
+    last = ingested if until is None else until
+    if last < height:
+        detail = f"a replay of blocks above {height} cannot end at {last}"
+        raise RequestRefused(422, "conflicting_parameters", detail, height=height, until=last)
+    question = Asked(tuple(dict.fromkeys(accounts)), height, last)
+    return answer(await services.queries.run(partial(simulate, asked=question)))
+
+
 async def _alerts(services: Services, ids: list[str]) -> list[Json]:
     """Return alerts in the order of their ids' list; a case's own copy where the rules changed."""
     found = await services.queries.run(partial(read_alerts, ids=ids))
@@ -180,4 +221,6 @@ ROUTES: Final = (
     Route(method="POST", path="/cases/{id}/state", handler=move_case),
     Route(method="GET", path="/alerts/{id}/response", handler=show_response),
     Route(method="POST", path="/alerts/{id}/response", handler=keep_response),
+    Route(method="POST", path="/cases/{id}/simulation", handler=simulate_case),
+    Route(method="POST", path="/simulations", handler=simulate_accounts),
 )

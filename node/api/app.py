@@ -38,6 +38,7 @@ from node.audit import (
     response,
     risk,
     search,
+    simulation,
     supply,
 )
 from node.audit.events import RENDERED, STREAMS, RenderedEvents
@@ -59,6 +60,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *cases.OPERATIONS,
     case_export.OPERATION,
     response.OPERATION,
+    *simulation.OPERATIONS,
     *aggregates.OPERATIONS,
     *risk.OPERATIONS,
     *comparison.OPERATIONS,

@@ -95,7 +95,66 @@ _AGGREGATE = {
 }
 """An aggregate as the analytics process releases it."""
 
+_SIMULATION: Final[Json] = {
+    "accounts": ["sun1"],
+    "height": 1,
+    "until": 2,
+    "counts": {
+        "replayed": 2,
+        "refused": 1,
+        "frozen": 1,
+        "insufficient_funds": 0,
+        "generations": 0,
+        "affected": 1,
+        "worse_off": 1,
+        "alerts": 1,
+    },
+    "stopped": [{"asset": "CNY", "frozen": "5", "insufficient_funds": "0"}],
+    "held": [{"account": "sun1", "asset": "CNY", "actual": "0", "simulated": "5"}],
+    "affected": [
+        {
+            "account": "sun1",
+            "member": "bank1",
+            "kind": "user",
+            "asset": "CNY",
+            "not_received": "5",
+            "not_paid": "0",
+            "actual": "5",
+            "simulated": "0",
+            "generation": 0,
+        }
+    ],
+    "texts": [{"reference": "rent", "asset": "CNY", "transactions": 1, "amount": "5"}],
+    "refused": [
+        {
+            "txid": "00" * 32,
+            "height": 2,
+            "index": 0,
+            "kind": "transfer",
+            "code": "account_frozen",
+            "account": "sun1",
+            "generation": 0,
+            "legs": 1,
+            "reference": "rent",
+        }
+    ],
+    "alerts": [
+        {
+            "id": ALERT_ID,
+            "typology": "structuring",
+            "severity": "low",
+            "account": None,
+            "height": 2,
+            "transactions": 1,
+        }
+    ],
+    "truncated": False,
+}
+"""A simulated freeze as the analytics process gives it."""
+
 ANALYTICS_ANSWERS: dict[str, Any] = {
+    "POST /simulations": _SIMULATION,
+    f"/cases/{CASE_ID}/simulation": _SIMULATION,
     "/aggregates": {"items": [_AGGREGATE], "next_cursor": None},
     "POST /aggregates": _AGGREGATE,
     "/cases": {"items": [_CASE | {"alerts": [], "accounts": []}], "next_cursor": None},
@@ -193,6 +252,12 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
                 "examples": [{"account": "sun1", "score": 0.2, "band": "low"}],
             }
         ],
+    },
+    "/forecasts": {
+        "items": [{"series": "payments", "about": "payments", "unit": "payments"}],
+        "spans": ["second", "minute", "hour", "day"],
+        "horizon_max": 112,
+        "truncated": False,
     },
     "/export": b"PAR1",
     "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},

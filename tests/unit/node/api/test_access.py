@@ -158,6 +158,8 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "move_case": (f"/v1/audit/cases/{CASE_ID}/state", REGULATORS),
     "export_case": (f"/v1/audit/cases/{CASE_ID}/export", REGULATORS),
     "draft_response": (f"/v1/audit/alerts/{ALERT_ID}/response", REGULATORS),
+    "simulate_freeze": ("/v1/audit/simulate", REGULATORS),
+    "simulate_case": (f"/v1/audit/cases/{CASE_ID}/simulate", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
     "export_table": ("/v1/audit/export", REGULATORS),
     "list_accesses": ("/v1/audit/access-log", REGULATORS),
@@ -171,6 +173,8 @@ JSON_BODIES: Final = {
     "run_query": b'{"sql":"SELECT 1"}',
     "open_case": f'{{"alerts":["{ALERT_ID}"]}}'.encode(),
     "add_case_note": b'{"text":"looked at"}',
+    "simulate_freeze": f'{{"accounts":["{encode_account_id(bytes(20))}"],"height":1}}'.encode(),
+    "simulate_case": b"{}",
     "move_case": b'{"state":"in_review"}',
 }
 """Bodies of those that take JSON."""
