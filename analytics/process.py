@@ -52,6 +52,7 @@ from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
+from analytics.serving.serving import Serving
 from analytics.typologies.parameters import TypologyParameters, load_parameters
 from analytics.typologies.sanctions import SanctionsList, load_sanctions
 from analytics.warehouse.opening import Opened, open_warehouse, set_aside
@@ -151,7 +152,7 @@ async def _run(
     assets = warehouse.genesis.assets.items()
     detector = Detector(*rules, {str(code): asset.decimals for code, asset in assets})
     queries = Queries(warehouse)
-    sql = SqlRunner(warehouse)
+    sql, serving = SqlRunner(warehouse), Serving()
     services = Services(
         warehouse=warehouse,
         queries=queries,
@@ -160,6 +161,7 @@ async def _run(
         registry=registry,
         releases=releases,
         sql=sql,
+        serving=serving,
     )
     runner = web.AppRunner(
         make_app(services, ROUTES),
@@ -194,6 +196,7 @@ async def _run(
         progress.end()
         queries.close()
         await sql.close()
+        await serving.close()
         await runner.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
         with suppress(duckdb.Error):  # a stage is in a query; what is committed is in the log

@@ -11,6 +11,7 @@ from analytics.response import routes as response
 from analytics.risk import answers as risk
 from analytics.sandbox import routes as sandbox
 from analytics.server import Route
+from analytics.serving import forecasts
 from analytics.warehouse import comparison, export
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -25,4 +26,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *export.ROUTES,
     *privacy.ROUTES,
     *sandbox.ROUTES,
+    *forecasts.ROUTES,
 )

@@ -39,6 +39,7 @@ from analytics.queries import Queries
 from analytics.registry.store import Registry
 from analytics.response.store import Cases
 from analytics.sandbox.runner import SqlRunner
+from analytics.serving.serving import Serving
 from analytics.warehouse.store import Warehouse
 
 REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -63,6 +64,8 @@ class Services:
     """Aggregates that were published, and the budget of what they tell."""
     sql: SqlRunner
     """Where free SQL runs."""
+    serving: Serving
+    """Where forecasts and predictions are made."""
 
 
 Handler = Callable[[Services, web.Request], Awaitable[web.StreamResponse]]

@@ -10,6 +10,7 @@ import click
 from auditor.aggregates_cli import aggregates
 from auditor.cases_cli import cases, respond
 from auditor.market_cli import alerts, flows, report
+from auditor.serving_cli import forecasts
 from auditor.simulate_cli import simulate
 from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
 

@@ -37,6 +37,7 @@ from analytics.response.store import Cases
 from analytics.risk.answers import list_segments, show_account
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services
+from analytics.serving.serving import Serving
 from analytics.warehouse.opening import FILE_NAME, open_warehouse
 from analytics.warehouse.schema import ASSESSMENT
 from analytics.warehouse.sql import first_row
@@ -181,6 +182,7 @@ class _Asking:
             registry=cast("Registry", None),
             releases=cast("Releases", None),
             sql=cast("SqlRunner", None),
+            serving=cast("Serving", None),
         )
 
     def page(self, account: str) -> float:

@@ -259,6 +259,12 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "horizon_max": 112,
         "truncated": False,
     },
+    "/forecasts": {
+        "items": [{"series": "payments", "about": "payments", "unit": "payments"}],
+        "spans": ["second", "minute", "hour", "day"],
+        "horizon_max": 112,
+        "truncated": False,
+    },
     "/export": b"PAR1",
     "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
 }

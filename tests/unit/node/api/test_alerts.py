@@ -23,6 +23,7 @@ from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
+from analytics.serving.serving import Serving
 from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.store import Settings, Warehouse, connect
@@ -63,7 +64,7 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     progress = Progress(
         ingested=made.ingested, detected=made.cursor(DETECTION), report=lambda _: None
     )
-    sql = SqlRunner(made)
+    sql, serving = SqlRunner(made), Serving()
     cases = Cases.open_file(tmp_path, "00" * 32)
     registry = Registry.open_directory(tmp_path / "models", "00" * 32)
     releases = Releases.open_file(tmp_path, "00" * 32, budget=1.0)
@@ -75,6 +76,7 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
         registry=registry,
         releases=releases,
         sql=sql,
+        serving=serving,
     )
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
@@ -92,6 +94,7 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
     registry.close()
     releases.close()
     await sql.close()
+    await serving.close()
     made.close()
 
 

@@ -20,6 +20,7 @@ from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
 from analytics.server import Services, make_app
+from analytics.serving.serving import Serving
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.store import Warehouse
 from tests.unit.node.api.served import ServedNode
@@ -30,7 +31,7 @@ async def serving_warehouse(
     node: ServedNode, warehouse: Warehouse, directory: Path
 ) -> AsyncIterator[Progress]:
     """Let the node's analytics be those of a warehouse; ``directory`` is for its socket."""
-    queries, sql = Queries(warehouse), SqlRunner(warehouse)
+    queries, sql, serving = Queries(warehouse), SqlRunner(warehouse), Serving()
     detected = warehouse.cursor(DETECTION)
     progress = Progress(ingested=warehouse.ingested, detected=detected, report=lambda _: None)
     cases = Cases.open_file(directory, "00" * 32)
@@ -44,6 +45,7 @@ async def serving_warehouse(
         registry=registry,
         releases=releases,
         sql=sql,
+        serving=serving,
     )
     runner = web.AppRunner(make_app(services, ROUTES))
     await runner.setup()
@@ -63,6 +65,7 @@ async def serving_warehouse(
         registry.close()
         releases.close()
         await sql.close()
+        await serving.close()
 
 
 def add_alert(warehouse: Warehouse, alert: Alert) -> None:

@@ -1,0 +1,16 @@
+"""What serving models holds while the analytics process lives."""
+
+from __future__ import annotations
+
+from analytics.serving.kept import KeptForecasts
+
+
+class Serving:
+    """The processes that work with models, none of them before somebody asks."""
+
+    def __init__(self) -> None:
+        self.forecasts = KeptForecasts()
+
+    async def close(self) -> None:
+        """End them."""
+        await self.forecasts.close()
