@@ -208,5 +208,5 @@ def dashboard(session: Session, /, reader: str | None, no_open: bool) -> None:
     run_async(open_dashboard(session, reader=reader, opens=not no_open))
 
 
-for _command in (aggregates, alerts, cases, flows, report, respond, simulate):
+for _command in (aggregates, alerts, cases, flows, forecasts, report, respond, simulate):
     audit.add_command(_command)

@@ -51,7 +51,7 @@ POSITION_INDEX_LIMIT: Final = 2**32
 """A place within a block has 4 bytes."""
 
 
-def _digits(value: object) -> object:
+def digits(value: object) -> object:
     """Let only plain digits through: no sign, space, underscore or exponent."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 20):
         raise ValueError("a whole number in digits")
@@ -92,9 +92,9 @@ def _asset(value: object) -> AssetCode:
 
 # A bound stands before the validator that wraps it: behind it pydantic checks it all the same, but
 # writes "ge" and "le" into the schema, which mean nothing there.
-Height = Annotated[int, Field(ge=0, le=HEIGHT_MAX), BeforeValidator(_digits)]
-Amount = Annotated[int, Field(ge=0, le=limits.AMOUNT_MAX), BeforeValidator(_digits)]
-Limit = Annotated[int, Field(ge=1, le=PAGE_ITEMS_MAX), BeforeValidator(_digits)]
+Height = Annotated[int, Field(ge=0, le=HEIGHT_MAX), BeforeValidator(digits)]
+Amount = Annotated[int, Field(ge=0, le=limits.AMOUNT_MAX), BeforeValidator(digits)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_ITEMS_MAX), BeforeValidator(digits)]
 Cursor = Annotated[str, Field(max_length=200)]
 AccountText = Annotated[
     AccountId,

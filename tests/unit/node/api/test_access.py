@@ -160,6 +160,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "draft_response": (f"/v1/audit/alerts/{ALERT_ID}/response", REGULATORS),
     "simulate_freeze": ("/v1/audit/simulate", REGULATORS),
     "simulate_case": (f"/v1/audit/cases/{CASE_ID}/simulate", REGULATORS),
+    "get_forecast": ("/v1/audit/forecasts", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
     "export_table": ("/v1/audit/export", REGULATORS),
     "list_accesses": ("/v1/audit/access-log", REGULATORS),
