@@ -14,9 +14,13 @@ from wallet.console import Session, home_options, printable, progress, table
 
 if TYPE_CHECKING:
     from analytics.models.interface import Model, Request
+    from analytics.models.quality import Finding
+    from analytics.models.tabular import Table
 
 _DATA = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path)
+_QUALITY: Final = ("duplicate_rows", "columns")
+"""What `train` tells of the quality of its table; the folder has the rules as well."""
 
 
 def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +63,7 @@ def train(session: Session, /, model: str, data: Path, out: Path, **options: Any
     trained = kind.fit(rows, request, progress)
     for column in trained.excluded:
         progress(f"warning: {column.name!r} is left out: {column.reason}")
-    manifest = save_model(trained, request, rows.source, out)
+    manifest = save_model(trained, request, rows, out)
     if not can_plot():
         progress("warning: no plots without matplotlib: pip install 'sunlit[plots]'")
     result = {
@@ -68,6 +72,7 @@ def train(session: Session, /, model: str, data: Path, out: Path, **options: Any
         "features": [column.name for column in trained.features],
         "excluded": [column.name for column in trained.excluded],
         "metrics": manifest["metrics"],
+        "quality": {name: manifest["quality"][name] for name in _QUALITY},
     }
     progress(f"the model and its card are in {out}")
     session.show(result, _measures(result))
@@ -85,11 +90,16 @@ def evaluate(session: Session, folder: Path, data: Path) -> None:
     from analytics.models.folder import load_manifest, load_model  # noqa: PLC0415
     from analytics.models.tabular import read_table  # noqa: PLC0415
 
-    learned_from = load_manifest(folder)["data"]["sha256"]
+    manifest = load_manifest(folder)
     model, rows = load_model(folder), read_table(data)
-    if rows.source.sha256 == learned_from:
+    if rows.source.sha256 == manifest["data"]["sha256"]:
         progress("warning: the model learned from this very file; these measures flatter it")
-    result = {"model": model.NAME, "rows": len(rows), "metrics": dict(model.evaluate(rows))}
+    result = {
+        "model": model.NAME,
+        "rows": len(rows),
+        "metrics": dict(model.evaluate(rows)),
+        "quality": [dataclasses.asdict(finding) for finding in _checked(manifest, rows)],
+    }
     session.show(result, _measures(result))
 
 
@@ -100,13 +110,17 @@ def evaluate(session: Session, folder: Path, data: Path) -> None:
 def predict(session: Session, folder: Path, data: Path) -> None:
     """Print a line of JSON for every row of a table: prediction, score and reasons.
 
+    Columns that are unlike those of the training are told on standard error; no row is left out.
+
     Example: sunlit analytics predict credit --data applications.csv
     """
-    from analytics.models.folder import load_model  # noqa: PLC0415
+    from analytics.models.folder import load_manifest, load_model  # noqa: PLC0415
     from analytics.models.tabular import read_table  # noqa: PLC0415
 
     del session  # a line of JSON a row is the only format
-    for prediction in load_model(folder).predict(read_table(data)):
+    model, rows = load_model(folder), read_table(data)
+    _checked(load_manifest(folder), rows)
+    for prediction in model.predict(rows):
         click.echo(json.dumps(dataclasses.asdict(prediction), ensure_ascii=False))
 
 
@@ -128,6 +142,7 @@ def explain(session: Session, folder: Path) -> None:
         "metrics": manifest["metrics"],
         "importances": manifest["importances"],
         "document": manifest["document"],
+        "quality": manifest["quality"],
     }
     session.show(result, (folder / CARD).read_text("utf-8").splitlines())
 
@@ -235,6 +250,16 @@ def _request(kind: type[Model], options: Mapping[str, Any]) -> Request:
     named = options["features"]
     features = None if named is None else tuple(filter(None, map(str.strip, named.split(","))))
     return Request(**{**options, "features": features})
+
+
+def _checked(manifest: Mapping[str, Any], rows: Table) -> tuple[Finding, ...]:
+    """Return where a table is unlike the one that a model learned from, once it is told."""
+    from analytics.models.quality import check_quality  # noqa: PLC0415
+
+    findings = check_quality(manifest["quality"], rows)
+    for finding in findings:
+        progress(f"warning: {finding.text}")
+    return findings
 
 
 def _measures(result: Mapping[str, Any]) -> Iterable[str]:

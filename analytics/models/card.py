@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from analytics.models.catalog import CATALOG
+from analytics.models.profile import quality_table
 
 
 def card_text(manifest: Mapping[str, Any]) -> str:
@@ -52,6 +53,7 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     for each in manifest["importances"]:
         yield f"| {each['feature']} | {each['importance']:.6g} |"
     yield ""
+    yield from _table(quality_table(manifest["quality"]))
     for table in manifest["document"].get("tables", ()):
         yield from _table(table)
     yield "## Limits of its use"

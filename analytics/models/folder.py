@@ -26,7 +26,8 @@ from analytics.models.columns import Column, Excluded, Exclusion, Role
 from analytics.models.errors import DataRefused, ModelUnusable
 from analytics.models.interface import Model, Request
 from analytics.models.limits import MANIFEST_BYTES_MAX
-from analytics.models.tabular import Source
+from analytics.models.quality import learned_quality
+from analytics.models.tabular import Table
 
 FORMAT: Final = 1
 """Of ``model.json``; another one is refused."""
@@ -43,9 +44,12 @@ _TRUSTED: Final = [
 """Types beside skops' own list that an estimator of ours is made of; none runs what a file says."""
 
 
-def save_model(model: Model, request: Request, source: Source, out: Path) -> Mapping[str, Any]:
-    """Write a model's folder, with its card and plots; return the manifest.
+def save_model(
+    model: Model, request: Request, table: Table, out: Path, *, has_plots: bool = True
+) -> Mapping[str, Any]:
+    """Write a model's folder, with its card and, unless told, its plots; return the manifest.
 
+    ``table`` is what it learned from: its source and the quality of its columns are told.
     A folder that holds a model is replaced. Raises: DataRefused (``out_exists``) when it holds
     anything else.
     """
@@ -55,7 +59,7 @@ def save_model(model: Model, request: Request, source: Source, out: Path) -> Map
         state = model.save(folder)
         plots = folder / PLOTS
         plots.mkdir()
-        if not model.plots(plots):
+        if not (has_plots and model.plots(plots)):
             plots.rmdir()
         manifest: dict[str, Any] = {
             "format": FORMAT,
@@ -63,10 +67,11 @@ def save_model(model: Model, request: Request, source: Source, out: Path) -> Map
             "model_version": model.VERSION,
             "sunlit": version("sunlit"),
             "seed": model.seed,
-            "data": dataclasses.asdict(source),
+            "data": dataclasses.asdict(table.source),
             "request": {k: v for k, v in dataclasses.asdict(request).items() if v is not None},
             "features": [dataclasses.asdict(column) for column in model.features],
             "excluded": [dataclasses.asdict(column) for column in model.excluded],
+            "quality": dict(learned_quality(model.features, table)),
             "split": dict(model.split),
             "metrics": dict(model.metrics),
             "importances": [dataclasses.asdict(each) for each in model.explain()],

@@ -18,6 +18,8 @@ CLASSES_MAX: Final = 50
 """Most classes of a target."""
 CATEGORIES_MAX: Final = 30
 """Categories of a column that get a place of their own; rarer ones share one."""
+CATEGORIES_KEPT_MAX: Final = 1_000
+"""Words of a column that a model's folder keeps, to tell new ones; of a column with more it keeps none."""
 NAMED_ROWS_MAX: Final = 5
 """Rows that an error names."""
 REASONS_MAX: Final = 12
@@ -34,3 +36,9 @@ DESIGN_CELLS_MAX: Final = 400_000_000
 """Largest design of a linear model, rows by its columns of 8 bytes."""
 MANIFEST_BYTES_MAX: Final = 64 * 1024**2
 """Largest ``model.json``, bytes."""
+TEXT_CHARACTERS_MAX: Final = 100_000
+"""Longest text of a row, characters."""
+CORPUS_CHARACTERS_MAX: Final = 100_000_000
+"""Longest texts of a table together, characters."""
+TERMS_MAX: Final = 50_000
+"""Words that a model of texts learns from, and pieces of words: the most usual so many of each."""

@@ -22,7 +22,6 @@ from analytics.models.encoding import by_column, new_encoder, owners
 from analytics.models.folder import load_estimator, save_estimator
 from analytics.models.interface import Importance, Metrics, Model, Part, Prediction, Request
 from analytics.models.limits import PREDICTION_ROWS
-from analytics.models.profile import column_quality, quality_table
 from analytics.models.reasons import plain_value, reasons_of
 from analytics.models.splitting import split_rows
 
@@ -69,8 +68,6 @@ class PCA(Model):
 
     def __init__(self, encoder: Any, components: Any, distance: _Distance) -> None:
         self._encoder, self._components, self._distance = encoder, components, distance
-        # What the card tells of the data; known once the whole table has been learned from.
-        self.quality: Mapping[str, Any] = {"duplicate_rows": 0, "columns": []}
         self.sample: list[list[float]] = []
 
     @classmethod
@@ -85,7 +82,6 @@ class PCA(Model):
         progress("learning from all rows")
         model = cls._learn(known, surveyed.features)
         components = len(model.document()["explained_variance"])
-        model.quality = column_quality(table)
         model.sample = model.drawn(known)
         model.seed, model.split, model.excluded = request.seed, split.document(), surveyed.excluded
         model.metrics = {**metrics, "components": float(components)}
@@ -204,8 +200,6 @@ class PCA(Model):
             "loadings": [
                 dict(zip(names, _plain(row), strict=True)) for row in self._components.components_
             ],
-            "quality": self.quality,
-            "tables": [quality_table(self.quality)],
         }
 
     def plots(self, folder: Path) -> tuple[str, ...]:
@@ -240,11 +234,7 @@ class PCA(Model):
         """Write the encoder and the components; the rest is numbers."""
         save_estimator(self._encoder, folder / _FILES[0])
         save_estimator(self._components, folder / _FILES[1])
-        return {
-            "distance": asdict(self._distance),
-            "quality": self.quality,
-            "sample": self.sample,
-        }
+        return {"distance": asdict(self._distance), "sample": self.sample}
 
     @classmethod
     def load(cls, folder: Path, state: Mapping[str, Any]) -> Self:
@@ -253,7 +243,7 @@ class PCA(Model):
         distance = state["distance"]
         variances = tuple(distance["variances"])
         model = cls(encoder, components, _Distance(**{**distance, "variances": variances}))
-        model.quality, model.sample = state["quality"], state["sample"]
+        model.sample = state["sample"]
         return model
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pandas import Series
+    from pandas import DataFrame, Series
 
     from analytics.models.tabular import Table
 
@@ -21,7 +21,7 @@ def column_quality(table: Table) -> Mapping[str, Any]:
     """
     return {
         "rows": len(table),
-        "duplicate_rows": int(table.frame.duplicated().sum()),
+        "duplicate_rows": int(_comparable(table.frame).duplicated().sum()),
         "columns": [_quality(table.frame[name], name) for name in table.columns],
     }
 
@@ -37,6 +37,16 @@ def quality_table(quality: Mapping[str, Any]) -> Mapping[str, Any]:
         ["" if each[head] is None else each[head] for head in heads] for each in quality["columns"]
     ]
     return {"title": "Quality of the data", "note": note, "columns": heads, "rows": rows}
+
+
+def _comparable(frame: DataFrame) -> DataFrame:
+    """Return a frame whose values can be compared: lists and structures as their text."""
+
+    def as_text(values: Series[Any]) -> Series[Any]:
+        is_plain = values.dtype != object or values.map(lambda one: isinstance(one, Hashable)).all()
+        return values if is_plain else values.map(repr)
+
+    return frame.apply(as_text)
 
 
 def _quality(values: Series[Any], name: str) -> Mapping[str, Any]:

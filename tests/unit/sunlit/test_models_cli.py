@@ -47,7 +47,8 @@ def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> 
     assert {"auc", "ks", "brier", "psi"} <= found["metrics"].keys()
     assert "warning: 'customer_id' is left out: identifier" in done.stderr
     again = _run("evaluate", out, "--data", loans, "--json")
-    assert {"model", "rows", "metrics"} == _json(again).keys()
+    assert {"model", "rows", "metrics", "quality"} == _json(again).keys()
+    assert _json(again)["quality"] == []
     assert "learned from this very file" in again.stderr
     lines = _run("predict", out, "--data", loans).stdout.splitlines()
     first = json.loads(lines[0])
@@ -55,10 +56,26 @@ def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> 
     assert first.keys() == {"row", "prediction", "score", "reasons"}
     assert first["reasons"][0].keys() == {"feature", "value", "contribution", "text"}
     assert sum(each["contribution"] for each in first["reasons"]) == pytest.approx(first["score"])
-    assert _json(_run("explain", out, "--json"))["document"]["scorecard"]["pdo"] == 20.0
+    told = _json(_run("explain", out, "--json"))
+    assert told["document"]["scorecard"]["pdo"] == 20.0
+    assert [each["column"] for each in told["quality"]["expected"]] == found["features"]
     assert "## Scorecard" in _run("explain", out).stdout
     refused = _run("forecast", out)
     assert (refused.exit_code, "error[no_forecast]" in refused.stderr) == (1, True)
+
+
+def test_rows_unlike_the_training_are_told_and_kept(loans: Path, tmp_path: Path) -> None:
+    """A warning for each column on standard error, findings in the JSON, a prediction for each row."""
+    _json(_run("train", "kmeans", "--data", loans, "--out", tmp_path / "g", "--json"))
+    later = credit(30, seed=5).frame
+    later.loc[2, "age"] = 400.0
+    path = tmp_path / "later.csv"
+    later.to_csv(path, index=False)
+    predicted = _run("predict", tmp_path / "g", "--data", path)
+    assert "warning: column age: 1 rows outside the range seen in training" in predicted.stderr
+    assert len(predicted.stdout.splitlines()) == 30
+    findings = _json(_run("evaluate", tmp_path / "g", "--data", path, "--json"))["quality"]
+    assert {"column": "age", "check": "range", "first_rows": [3]}.items() <= findings[-1].items()
 
 
 def test_faults_are_one_line_with_a_code(loans: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def trained(name: str, rows: Table, request: Request) -> Model:
 
 def saved(model: Model, request: Request, rows: Table, out: Path) -> Path:
     """Return the folder that a model was saved into."""
-    save_model(model, request, rows.source, out)
+    save_model(model, request, rows, out)
     return out
 
 

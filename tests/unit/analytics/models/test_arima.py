@@ -89,8 +89,8 @@ def test_statsmodels_says_the_same(model: Arima) -> None:
 def test_a_saved_model_says_the_same(model: Arima, tmp_path: Path) -> None:
     """What is loaded forecasts what was saved, and the same training writes the same bytes."""
     table = weekly()
-    save_model(model, REQUEST, table.source, tmp_path / "a")
-    save_model(Arima.fit(table, REQUEST, silent), REQUEST, table.source, tmp_path / "b")
+    save_model(model, REQUEST, table, tmp_path / "a")
+    save_model(Arima.fit(table, REQUEST, silent), REQUEST, table, tmp_path / "b")
     loaded = load_model(tmp_path / "a")
     assert isinstance(loaded, Arima)
     assert list(loaded.forecast()) == list(model.forecast())

@@ -11,6 +11,12 @@ MANIFEST: dict[str, Any] = {
     "seed": 7,
     "data": {"name": "loans.csv", "rows": 100, "sha256": "ab" * 32},
     "request": {"seed": 7, "target": "failed"},
+    "quality": {
+        "duplicate_rows": 3,
+        "columns": [
+            {"column": "debt", "gaps": 2, "different": 9, "usual_share": 0.5, "outliers": 1}
+        ],
+    },
     "split": {"how": "by chance"},
     "features": [{"name": "debt", "role": "number"}],
     "excluded": [{"name": "id", "reason": "identifier"}],
@@ -34,7 +40,13 @@ def test_a_card_is_complete() -> None:
         "id (identifier)",
     ):
         assert part in text
-    for line in ("| auc | 0.75 |", "| debt | 0.5 |", "## Points", "## Limits of its use"):
+    for line in (
+        "| auc | 0.75 |",
+        "| debt | 0.5 |",
+        "| debt | 2 | 9 | 0.5 | 1 |",
+        "## Points",
+        "## Limits of its use",
+    ):
         assert line in text.splitlines()
 
 

@@ -98,7 +98,7 @@ def test_what_is_no_model_is_not_overwritten(folder: Path, tmp_path: Path) -> No
     (other / "letter.txt").write_text("mine", encoding="utf-8")
     model = trained("pca", rows, REQUEST)
     with pytest.raises(DataRefused) as refused:
-        save_model(model, REQUEST, rows.source, other)
+        save_model(model, REQUEST, rows, other)
     assert refused.value.code == "out_exists"
     (folder / "left-over").write_text("old", encoding="utf-8")
     saved(model, REQUEST, rows, folder)

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA as Components  # noqa: N811
 from sklearn.preprocessing import StandardScaler
 
 from analytics.models import plotting
-from analytics.models.folder import load_model
+from analytics.models.folder import load_manifest, load_model
 from analytics.models.interface import Request
 from analytics.models.limits import REASONS_MAX
 from tests.unit.analytics.models.tables import contents, saved, table, trained
@@ -73,9 +73,10 @@ def test_words_and_gaps_are_told(tmp_path: Path) -> None:
     rows = table({**columns, "maker": ["a", "b"] * 89})
     model = trained("pca", rows, REQUEST)
     assert [each.name for each in model.excluded] == ["maker"]
-    quality = {each["column"]: each for each in model.document()["quality"]["columns"]}
+    folder = saved(model, REQUEST, rows, tmp_path / "m")
+    quality = {each["column"]: each for each in load_manifest(folder)["quality"]["columns"]}
     assert (quality["ash"]["gaps"], quality["maker"]["outliers"]) == (1, None)
-    again = load_model(saved(model, REQUEST, rows, tmp_path / "m"))
+    again = load_model(folder)
     assert list(again.predict(rows)) == list(model.predict(rows))
     assert again.document() == model.document()
 
