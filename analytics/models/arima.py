@@ -27,7 +27,13 @@ from analytics.models.interface import (
     Reason,
     Request,
 )
-from analytics.models.series import Series, as_document, from_document, series_of
+from analytics.models.series import (
+    Series,
+    as_document,
+    from_document,
+    grows_with_level,
+    series_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,10 +55,6 @@ _SEASONS_MIN: Final = 3
 """Seasons a series must show before one is tried."""
 _SEASONAL_STRENGTH_MIN: Final = 0.64
 """Strength of a season from which it is differenced (Wang, Smith and Hyndman, 2006)."""
-_BLOCK: Final = 20
-"""Values of a block whose spread and level are compared, without a season."""
-_LOG_SLOPE_MIN: Final = 0.5
-"""Slope of spread over level, both in logarithms, from which logarithms are modelled."""
 _KPSS_LEVEL: Final = 0.05
 _DIFFERENCES_MAX: Final = 2
 _SEARCH_STEPS: Final = 30
@@ -228,19 +230,11 @@ class Arima(Forecaster):
 
     def _with_history(self, table: Table) -> tuple[int, Series]:
         """Return how many learned values come before a table's, and the series of both."""
-        import numpy as np  # noqa: PLC0415
-
         request = Request(target=self._series.name, time=self._time)
         given = series_of(table, request, points_min=1)
         if given.times[0] <= self._series.times[-1]:
             return 0, series_of(table, request)
-        return len(self._series), Series(
-            name=given.name,
-            times=self._series.times.append(given.times),
-            values=np.concatenate([self._series.values, given.values]),
-            step=self._series.step,
-            season=self._series.season,
-        )
+        return len(self._series), self._series.then(given)
 
 
 def _measure(
@@ -258,7 +252,7 @@ def _search(values: np.ndarray, season: int, progress: Progress) -> Order:
 
     recent = values[-SEARCH_POINTS_MAX:]
     seasons = season if len(recent) >= season * _SEASONS_MIN and season <= SEASON_MAX else 1
-    is_log = _grows_with_level(recent, seasons)
+    is_log = grows_with_level(recent, seasons)
     scaled = np.log(recent) if is_log else recent
     seasonal_d = 0
     if seasons > 1 and _seasonal_strength(scaled, seasons) >= _SEASONAL_STRENGTH_MIN:
@@ -278,25 +272,6 @@ def _search(values: np.ndarray, season: int, progress: Progress) -> Order:
     if not math.isfinite(found[chosen]):
         raise DataRefused("no_model", "no order could be fitted to the series")
     return chosen
-
-
-def _grows_with_level(values: np.ndarray, season: int) -> bool:
-    """Return whether a series of positive values varies in proportion to its level.
-
-    Bartlett's slope: of the logarithm of the spread in blocks over that of their level; 1 is what
-    a logarithm makes steady, 0 needs none.
-    """
-    import numpy as np  # noqa: PLC0415
-
-    if (values <= 0).any():
-        return False
-    length = max(season, _BLOCK) if season == 1 else season
-    blocks = values[len(values) % length :].reshape(-1, length)
-    spread = (np.diff(blocks, axis=1) if season == 1 else blocks).std(axis=1)
-    level = np.log(blocks.mean(axis=1))
-    if len(blocks) < _SEASONS_MIN or (spread == 0).any() or np.ptp(level) == 0:
-        return False
-    return bool(np.polyfit(level, np.log(spread), 1)[0] > _LOG_SLOPE_MIN)
 
 
 def _starts(d: int, seasonal_d: int, season: int, *, is_log: bool) -> Iterator[Order]:

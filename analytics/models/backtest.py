@@ -21,7 +21,7 @@ COVERAGE: Final = 0.8
 TEST_SHARE: Final = 0.2
 """Share of a series, its end, that judges."""
 ORIGINS_MAX: Final = 40
-"""Most origins of a test, evenly spread."""
+"""Most origins of a test, evenly spread, unless a forecaster asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,13 @@ def first_origin(points: int, horizon: int) -> int:
 
 
 def backtest(
-    values: np.ndarray, *, first: int, horizon: int, season: int, forecast: ForecastFrom
+    values: np.ndarray,
+    *,
+    first: int,
+    horizon: int,
+    season: int,
+    forecast: ForecastFrom,
+    origins_max: int = ORIGINS_MAX,
 ) -> Metrics:
     """Return measures of the forecasts made at origins from ``first`` on, over the horizon.
 
@@ -71,7 +77,7 @@ def backtest(
     import numpy as np  # noqa: PLC0415
 
     last = len(values) - horizon
-    origins = np.unique(np.linspace(first, last, min(ORIGINS_MAX, last - first + 1)).astype(int))
+    origins = np.unique(np.linspace(first, last, min(origins_max, last - first + 1)).astype(int))
     bands = [forecast(int(origin), horizon) for origin in origins]
     actual = np.stack([values[origin : origin + horizon] for origin in origins])
     value = np.stack([band.value for band in bands])

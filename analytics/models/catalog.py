@@ -58,6 +58,13 @@ CATALOG: Final[Mapping[str, Entry]] = {
         purpose="A series in time with its season: forecasts with intervals.",
         options=("--time", "--target", "--horizon"),
     ),
+    "lstm": Entry(
+        module="lstm",
+        attribute="LSTM",
+        purpose="A series in time by a recurrent network: all steps at once, with bands.",
+        options=("--time", "--target", "--horizon"),
+        extra="deep",
+    ),
 }
 
 

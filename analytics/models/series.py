@@ -28,6 +28,12 @@ _STEPS: Final = (
     ("year", 365.0, 366.0, 1),
 )
 """Calendar steps by the median distance of two rows."""
+_SEASONS_MIN: Final = 3
+"""Blocks that must be there for their spread to be compared."""
+_BLOCK: Final = 20
+"""Values of a block whose spread and level are compared, without a season."""
+_LOG_SLOPE_MIN: Final = 0.5
+"""Slope of spread over level, both in logarithms, from which logarithms are modelled."""
 _DAY_S: Final = 86_400.0
 _FRIDAY: Final = 4
 _SHARE_OF_A_DAY: Final = 0.001
@@ -56,6 +62,18 @@ class Series:
     def following(self, steps: int) -> list[str]:
         """Return the times of the steps after the last, ISO 8601."""
         return following(self.times[-1], self.step, steps)
+
+    def then(self, later: Series) -> Series:
+        """Return a series of these values and later ones, with this one's step and season."""
+        import numpy as np  # noqa: PLC0415
+
+        return Series(
+            name=self.name,
+            times=self.times.append(later.times),
+            values=np.concatenate([self.values, later.values]),
+            step=self.step,
+            season=self.season,
+        )
 
 
 def series_of(table: Table, request: Request, *, points_min: int = POINTS_MIN) -> Series:
@@ -116,6 +134,44 @@ def following(last: Any, step: str, steps: int) -> list[str]:
     times = [start + number * _offset(step, start) for number in range(1, steps + 1)]
     has_hours = step == "hour" or step.endswith(" s") or start != start.normalize()
     return [time.isoformat() if has_hours else time.date().isoformat() for time in times]
+
+
+def phases(series: Series) -> np.ndarray:
+    """Return each value's place in the season by the calendar, whole numbers of shape (points,).
+
+    A day that is missing does not move those after it.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    times = series.times
+    places: dict[str, Any] = {
+        "hour": times.hour,
+        "day": times.day_of_week,
+        "working day": times.day_of_week,
+        "week": (times.day_of_year - 1) // 7,
+        "month": times.month - 1,
+        "quarter": times.quarter - 1,
+    }
+    return np.asarray(places.get(series.step, np.zeros(len(series))), dtype=np.intp)
+
+
+def grows_with_level(values: np.ndarray, season: int) -> bool:
+    """Return whether a series of positive values varies in proportion to its level.
+
+    Bartlett's slope: of the logarithm of the spread in blocks over that of their level; 1 is what
+    a logarithm makes steady, 0 needs none.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    if (values <= 0).any():
+        return False
+    length = max(season, _BLOCK) if season == 1 else season
+    blocks = values[len(values) % length :].reshape(-1, length)
+    spread = (np.diff(blocks, axis=1) if season == 1 else blocks).std(axis=1)
+    level = np.log(blocks.mean(axis=1))
+    if len(blocks) < _SEASONS_MIN or (spread == 0).any() or np.ptp(level) == 0:
+        return False
+    return bool(np.polyfit(level, np.log(spread), 1)[0] > _LOG_SLOPE_MIN)
 
 
 def as_document(series: Series) -> Mapping[str, Any]:
