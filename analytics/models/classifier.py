@@ -25,12 +25,12 @@ from analytics.models.splitting import codes_of, labels_of, split_rows, target_o
 if TYPE_CHECKING:
     import numpy as np
 
-    from analytics.models.columns import Column
+    from analytics.models.columns import Column, Survey
     from analytics.models.interface import Progress, Reason
     from analytics.models.tabular import Table
 
 
-class Classifier(Model):
+class ClassModel(Model):
     """A model of a target's classes; of two the second is the positive one."""
 
     PARTS: ClassVar[frozenset[Part]] = frozenset({Part.TARGET})
@@ -47,11 +47,20 @@ class Classifier(Model):
     """Mean size of contributions on held-out rows."""
 
     @classmethod
+    def surveyed(cls, table: Table, request: Request, target: str) -> Survey:
+        """Return which columns to learn from, and which not.
+
+        Raises: DataRefused with what is wrong with the columns.
+        """
+        parts = {target, request.time, request.text}
+        reserved = {name for name in parts if name is not None}
+        return survey(table, named=request.features, reserved=reserved)
+
+    @classmethod
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
         """Return a model learned from a table, with its `metrics` on held-out rows."""
         target = target_of(table, request)
-        reserved = {name for name in (target.name, request.time, request.text) if name is not None}
-        surveyed = survey(table, named=request.features, reserved=reserved)
+        surveyed = cls.surveyed(table, request, target.name)
         split = split_rows(table, request, target.codes)
         _refuse_absent(target.codes[split.train], target.classes, split.how)
         known = require(table, surveyed.features)
@@ -74,7 +83,10 @@ class Classifier(Model):
         model.target, model.classes = target.name, target.classes
         model.seed, model.split = request.seed, split.document()
         model.features, model.excluded = surveyed.features, surveyed.excluded
-        model.metrics = first.measured(codes, probabilities)
+        model.metrics = {
+            **first.measured(codes, probabilities),
+            **first.measured_beside(held_out, codes),
+        }
         model.reference = first.reference
         model.reliability_bands = reliability(codes, probabilities)
         model.importances = first.leanings(held_out)
@@ -103,12 +115,12 @@ class Classifier(Model):
         """Return the probability of every class, (rows, classes), for a table from `require`."""
 
     @abstractmethod
-    def _attributed(self, known: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return probabilities (rows, classes), the baseline's (classes,) and contributions.
+    def reasoned(self, known: Table) -> Iterator[tuple[np.ndarray, tuple[Reason, ...]]]:
+        """Yield each row's probabilities (classes,), and reasons that add up to its score."""
 
-        The contributions (rows, columns) are to the probability of the positive class, or of the
-        likeliest of several, and add up to it with its baseline.
-        """
+    @abstractmethod
+    def leanings(self, held_out: Table) -> tuple[Importance, ...]:
+        """Return the features by the mean size of their contributions in a table."""
 
     def predict(self, table: Table) -> Iterator[Prediction]:
         """Yield the likeliest class of each row.
@@ -117,31 +129,15 @@ class Classifier(Model):
         up to it, beginning with the baseline's.
         """
         known = require(table, self.features)
-        names = [column.name for column in self.features]
         labels = labels_of(self.classes)
         for first, rows in self._chunks(known):
-            probabilities, baseline, parts = self._attributed(rows)
-            chosen, scores = probabilities.argmax(axis=1), score_of(probabilities)
-            for place, row in enumerate(rows.frame.itertuples(index=False, name=None)):
-                told = 1 if len(labels) == 2 else int(chosen[place])
-                reasons = reasons_of(
-                    names,
-                    row,
-                    parts[place],
-                    baseline=float(baseline[told]),
-                    unit=f"to the probability of {self.target} = {self.classes[told]}",
-                )
+            for place, (probabilities, reasons) in enumerate(self.reasoned(rows)):
                 yield Prediction(
                     row=first + place + 1,
-                    prediction=labels[int(chosen[place])],
-                    score=float(scores[place]),
-                    reasons=self._annotated(reasons, float(scores[place])),
+                    prediction=labels[int(probabilities.argmax())],
+                    score=float(score_of(probabilities[None])[0]),
+                    reasons=reasons,
                 )
-
-    def _annotated(self, reasons: tuple[Reason, ...], score: float) -> tuple[Reason, ...]:
-        """Return reasons with what else the model says of them in their texts."""
-        del score
-        return reasons
 
     def _chunks(self, known: Table) -> Iterator[tuple[int, Table]]:
         import numpy as np  # noqa: PLC0415
@@ -154,33 +150,23 @@ class Classifier(Model):
     def evaluate(self, table: Table) -> Metrics:
         """Return the measures of the model on a table with the target."""
         codes = codes_of(table, self.target, self.classes)
-        return self.measured(codes, self.probabilities(require(table, self.features)))
+        known = require(table, self.features)
+        measures = self.measured(codes, self.probabilities(known))
+        return {**measures, **self.measured_beside(known, codes)}
 
     def measured(self, codes: np.ndarray, probabilities: np.ndarray) -> Metrics:
         """Return the measures of probabilities, with their stability since the training."""
         psi = self.reference.stability(score_of(probabilities))
         return {**class_measures(codes, probabilities), "psi": psi}
 
+    def measured_beside(self, known: Table, codes: np.ndarray) -> Metrics:
+        """Return measures of a plainer model on the same rows, where the model brings one."""
+        del known, codes
+        return {}
+
     def explain(self) -> tuple[Importance, ...]:
         """Return the columns by the mean size of their contributions on held-out rows."""
         return self.importances
-
-    def leanings(self, held_out: Table) -> tuple[Importance, ...]:
-        """Return the columns by the mean size of their contributions in a table."""
-        import numpy as np  # noqa: PLC0415
-
-        picked = np.linspace(0, len(held_out) - 1, min(len(held_out), IMPORTANCE_ROWS_MAX))
-        rows = held_out.take(np.unique(picked.astype(np.intp)))
-        sizes = np.zeros(len(self.features))
-        for _, chunk in self._chunks(rows):
-            sizes += np.abs(self._attributed(chunk)[2]).sum(axis=0)
-        ranked = np.argsort(-sizes, kind="stable")
-        return tuple(
-            Importance(
-                feature=self.features[place].name, importance=float(sizes[place] / len(rows))
-            )
-            for place in ranked
-        )
 
     def document(self) -> Mapping[str, Any]:
         """Return the classes and the reliability table of held-out rows."""
@@ -217,6 +203,56 @@ class Classifier(Model):
         self.reliability_bands = state["reliability"]
         self.importances = tuple(Importance(**each) for each in state["importances"])
         return self
+
+
+class Classifier(ClassModel):
+    """A model of classes that learns from columns, each of which has a part in a score."""
+
+    @abstractmethod
+    def _attributed(self, known: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return probabilities (rows, classes), the baseline's (classes,) and contributions.
+
+        The contributions (rows, columns) are to the probability of the positive class, or of the
+        likeliest of several, and add up to it with its baseline.
+        """
+
+    def reasoned(self, known: Table) -> Iterator[tuple[np.ndarray, tuple[Reason, ...]]]:
+        """Yield each row's probabilities (classes,), and reasons that add up to its score."""
+        names = [column.name for column in self.features]
+        probabilities, baseline, parts = self._attributed(known)
+        for place, row in enumerate(known.frame.itertuples(index=False, name=None)):
+            told = 1 if len(self.classes) == 2 else int(probabilities[place].argmax())
+            reasons = reasons_of(
+                names,
+                row,
+                parts[place],
+                baseline=float(baseline[told]),
+                unit=f"to the probability of {self.target} = {self.classes[told]}",
+            )
+            score = float(score_of(probabilities[place][None])[0])
+            yield probabilities[place], self._annotated(reasons, score)
+
+    def _annotated(self, reasons: tuple[Reason, ...], score: float) -> tuple[Reason, ...]:
+        """Return reasons with what else the model says of them in their texts."""
+        del score
+        return reasons
+
+    def leanings(self, held_out: Table) -> tuple[Importance, ...]:
+        """Return the columns by the mean size of their contributions in a table."""
+        import numpy as np  # noqa: PLC0415
+
+        picked = np.linspace(0, len(held_out) - 1, min(len(held_out), IMPORTANCE_ROWS_MAX))
+        rows = held_out.take(np.unique(picked.astype(np.intp)))
+        sizes = np.zeros(len(self.features))
+        for _, chunk in self._chunks(rows):
+            sizes += np.abs(self._attributed(chunk)[2]).sum(axis=0)
+        ranked = np.argsort(-sizes, kind="stable")
+        return tuple(
+            Importance(
+                feature=self.features[place].name, importance=float(sizes[place] / len(rows))
+            )
+            for place in ranked
+        )
 
 
 def _refuse_absent(codes: np.ndarray, classes: tuple[str, ...], how: str) -> None:

@@ -11,7 +11,6 @@ remains one linear model: the scorecard is the model and no picture of it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from analytics.models.design import (
 from analytics.models.encoding import by_column
 from analytics.models.errors import DataRefused
 from analytics.models.limits import CHOICE_ROWS_MAX, DESIGN_CELLS_MAX
+from analytics.models.linear import fitted, probabilities_of, sampled, slopes_of
 from analytics.models.scorecard import part_points, points_table, score_points, scorecard
 
 if TYPE_CHECKING:
@@ -51,10 +51,6 @@ STRENGTHS: Final = (0.001, 0.01, 0.03, 0.1, 1.0)
 """Inverse strengths of the penalty that are tried, scikit-learn's ``C``."""
 FOLDS: Final = 5
 """Folds of the learning part by which strength and design are chosen."""
-NEWTON_COLUMNS_MAX: Final = 1_000
-"""Weights up to which Newton's method is used: its matrix has their square."""
-ITERATIONS_MAX: Final = 1_000
-"""Steps of a fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +104,12 @@ class Logistic(Classifier):
         """Return a model of the learning part with all choices made, and cross-fitted scores."""
         import numpy as np  # noqa: PLC0415
 
-        rows = _sample(codes, request.seed)
-        sampled, true = table.take(rows), codes[rows]
+        rows = sampled(codes, CHOICE_ROWS_MAX, request.seed)
+        drawn, true = table.take(rows), codes[rows]
         crossed: list[tuple[Choice, np.ndarray]] = []
         for design in Design:
             progress(f"cross-validating {design.value}: {len(STRENGTHS)} strengths, {FOLDS} folds")
-            crossed += _crossed(features, sampled, true, design, classes, request.seed)
+            crossed += _crossed(features, drawn, true, design, classes, request.seed)
         tried = [choice for choice, _ in crossed]
         choice, logits = min(crossed, key=lambda each: each[0].log_loss)
         if len(true) >= CALIBRATION_ROWS_MIN:
@@ -125,7 +121,7 @@ class Logistic(Classifier):
         logits = choice.slope * logits + choice.intercept
         progress(f"chosen: {choice.design.value}, C = {choice.strength:g}")
         model = cls._learned(features, table, codes, choice=choice, tried=tried, classes=classes)
-        return model, np.asarray(_probabilities(logits))
+        return model, np.asarray(probabilities_of(logits))
 
     def learn_again(self, table: Table, codes: np.ndarray) -> Self:
         """Return a model with the same choices, learned from other rows."""
@@ -151,7 +147,7 @@ class Logistic(Classifier):
     ) -> Self:
         terms = terms_of(table, features, choice.design)
         values = encode(_affordable(terms, len(table)), table)
-        weights, intercepts = _fitted(values, codes, choice.strength)
+        weights, intercepts = fitted(values, codes, choice.strength)
         weights = choice.slope * weights
         means = values.mean(axis=0)
         baseline = choice.slope * intercepts + choice.intercept + weights @ means
@@ -172,7 +168,7 @@ class Logistic(Classifier):
         import numpy as np  # noqa: PLC0415
 
         chunks = [
-            _probabilities(self._centred(rows) @ self._weights.T + self._baseline)
+            probabilities_of(self._centred(rows) @ self._weights.T + self._baseline)
             for _, rows in self._chunks(known)
         ]
         return np.concatenate(chunks)
@@ -183,9 +179,9 @@ class Logistic(Classifier):
         centred, owner = self._centred(known), owners_of(self._terms)
         columns = len(self._terms)
         moves = [by_column(centred * weights, owner, columns) for weights in self._weights]
-        baseline = _probabilities(self._baseline[np.newaxis])[0]
+        baseline = probabilities_of(self._baseline[np.newaxis])[0]
         logits = np.stack([each.sum(axis=1) for each in moves], axis=1) + self._baseline
-        probabilities = _probabilities(logits)
+        probabilities = probabilities_of(logits)
         if len(self._weights) == 1:
             parts = attribute(moves[0], float(self._baseline[0]), sigmoid)
         else:
@@ -194,7 +190,7 @@ class Logistic(Classifier):
                 self._baseline,
                 probabilities.argmax(axis=1),
                 function=softmax,
-                slopes=_slopes,
+                slopes=slopes_of,
             )
         return probabilities, baseline, parts
 
@@ -285,21 +281,6 @@ def _affordable(terms: tuple[Term, ...], rows: int) -> tuple[Term, ...]:
     return terms
 
 
-def _sample(codes: np.ndarray, seed: int) -> np.ndarray:
-    """Return positions of at most `CHOICE_ROWS_MAX` rows, with the same share of each class."""
-    import numpy as np  # noqa: PLC0415
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
-
-    rows = np.arange(len(codes))
-    if len(codes) <= CHOICE_ROWS_MAX:
-        return rows
-    few = np.bincount(codes).min() < FOLDS
-    taken, _ = train_test_split(
-        rows, train_size=CHOICE_ROWS_MAX, random_state=seed, stratify=None if few else codes
-    )
-    return np.sort(taken)
-
-
 def _crossed(
     features: Sequence[Column],
     table: Table,
@@ -325,53 +306,12 @@ def _crossed(
         others = encode(terms, table.take(held_out))
         others = np.where(np.isnan(others), values.mean(axis=0), others)
         for place, strength in enumerate(STRENGTHS):
-            weights, intercepts = _fitted(values, codes[learned], strength)
+            weights, intercepts = fitted(values, codes[learned], strength)
             crossed[place, held_out] = others @ weights.T + intercepts
     for strength, logits in zip(STRENGTHS, crossed, strict=True):
-        true = _probabilities(logits)[np.arange(len(codes)), codes]
+        true = probabilities_of(logits)[np.arange(len(codes)), codes]
         loss = float(-np.log(np.maximum(true, 1e-12)).mean())
         yield Choice(design=design, strength=strength, log_loss=loss), logits
-
-
-def _fitted(
-    values: np.ndarray, codes: np.ndarray, strength: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (outputs, columns) and intercepts (outputs,): one output of two classes."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
-    outputs = int(codes.max()) + 1
-    weights = values.shape[1] * (1 if outputs == 2 else outputs)
-    solver = "newton-cholesky" if weights <= NEWTON_COLUMNS_MAX else "lbfgs"
-    regression = LogisticRegression(C=strength, solver=solver, max_iter=ITERATIONS_MAX)
-    # Threads would cut sums by the number of cores, and the weights' last digits with them.
-    with threadpool_limits(1), warnings.catch_warnings():
-        # A fit that stops early is judged by held-out rows as any other.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        regression.fit(values, codes)
-    return regression.coef_, regression.intercept_
-
-
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities (rows, classes) of log-odds (rows, 1) or of logits (rows, classes)."""
-    import numpy as np  # noqa: PLC0415
-
-    if logits.shape[1] > 1:
-        return softmax(logits)
-    positive = sigmoid(logits[:, 0])
-    return np.stack([1.0 - positive, positive], axis=1)
-
-
-def _slopes(logits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the chosen class's probability by each class's logit."""
-    import numpy as np  # noqa: PLC0415
-
-    probabilities = softmax(logits)
-    rows = np.arange(len(logits))
-    slopes = -probabilities * probabilities[rows, chosen][:, np.newaxis]
-    slopes[rows, chosen] += probabilities[rows, chosen]
-    return np.asarray(slopes)
 
 
 def _by_term(terms: Sequence[Term], values: np.ndarray) -> list[np.ndarray]:
