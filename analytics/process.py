@@ -8,7 +8,10 @@
     ingest         standard input into the warehouse
     detection      what the warehouse took in into alerts
     assessment     scores, after the alerts of their blocks
+    watch          drift, and what else asks for a training, after the alerts
     queries        reads that requests ask for, a few at a time
+
+A training runs in a process of its own (``analytics.registry.trainer``).
 
 Standard output carries the reports of ``analytics.feed``. The socket is in a directory of its own,
 which nobody else may enter and whose short name fits the 108 bytes that an address may have. The
@@ -27,7 +30,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -47,7 +50,10 @@ from analytics.privacy.limits import BUDGET_EPSILON_DEFAULT
 from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
+from analytics.registry.rules import register_rules
 from analytics.registry.store import Registry
+from analytics.registry.trainer import Trainer
+from analytics.registry.watch import Watching
 from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
@@ -149,9 +155,11 @@ async def _run(
     progress = Progress(
         ingested=warehouse.ingested, detected=warehouse.cursor(DETECTION), report=report
     )
+    register_rules(registry, *rules)
     assets = warehouse.genesis.assets.items()
     detector = Detector(*rules, {str(code): asset.decimals for code, asset in assets})
     queries = Queries(warehouse)
+    trainer = Trainer(registry, queries, cases, progress)
     sql, serving = SqlRunner(warehouse), Serving()
     services = Services(
         warehouse=warehouse,
@@ -159,6 +167,7 @@ async def _run(
         progress=progress,
         cases=cases,
         registry=registry,
+        trainer=trainer,
         releases=releases,
         sql=sql,
         serving=serving,
@@ -190,7 +199,9 @@ async def _run(
                 "ingest": Ingest(warehouse, progress, STDIN).run,
                 "detection": Detecting(warehouse, progress, detector).run,
                 "assessment": lambda: Assessing(warehouse, progress).run(),
-            }
+                "watch": Watching(warehouse, progress, registry, trainer.wake).run,
+            },
+            trainer.run(),
         )
     finally:
         progress.end()
@@ -206,9 +217,12 @@ async def _run(
         releases.close()
 
 
-async def _stages(stages: Mapping[str, Callable[[], None]]) -> None:
+async def _stages(
+    stages: Mapping[str, Callable[[], None]], training: Coroutine[None, None, None]
+) -> None:
     """Run the stages until the first ends, which is the input's end unless one fails."""
     tasks = [asyncio.create_task(_in_thread(work, name)) for name, work in stages.items()]
+    tasks.append(asyncio.create_task(training, name="training"))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

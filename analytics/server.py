@@ -37,6 +37,7 @@ from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.registry.store import Registry
+from analytics.registry.trainer import Trainer
 from analytics.response.store import Cases
 from analytics.sandbox.runner import SqlRunner
 from analytics.serving.serving import Serving
@@ -60,6 +61,8 @@ class Services:
     """The regulator's cases."""
     registry: Registry
     """The regulator's models."""
+    trainer: Trainer
+    """Who trains them."""
     releases: Releases
     """Aggregates that were published, and the budget of what they tell."""
     sql: SqlRunner

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from analytics.warehouse.reading import account_key
 
@@ -60,6 +61,24 @@ def read_features(
     key = None if account is None else account_key(cursor, account)
     if account is not None and key is None:
         return []
+    found = _read(cursor, window, key)
+    texts = [found[name].to_pylist() for name in _TEXTS]
+    numbers = [found[name].to_numpy().tolist() for name in feature_names()]
+    return [
+        AccountFeatures(account, member, kind, dict(zip(feature_names(), values, strict=True)))
+        for account, member, kind, values in zip(*texts, zip(*numbers, strict=True), strict=True)
+    ]
+
+
+def read_feature_table(cursor: duckdb.DuckDBPyConnection, window: Window) -> pa.Table:
+    """Return the features of all accounts as columns, as `read_features` says of each.
+
+    Columns ``account``, ``member``, ``kind`` and `feature_names`, float64.
+    """
+    return _read(cursor, window, None)
+
+
+def _read(cursor: duckdb.DuckDBPyConnection, window: Window, key: int | None) -> pa.Table:
     first_ms = window.end_ms - window.length_ms
     asked: dict[str, object] = {
         "height": window.height,
@@ -72,12 +91,9 @@ def read_features(
     else:
         query, asked["key"] = kept_query(is_of_one=True), key
     found = cursor.sql(query, params=asked).to_arrow_table()
-    texts = [found[name].to_pylist() for name in _TEXTS]
-    numbers = [np.round(found[name].to_numpy(), DECIMALS).tolist() for name in feature_names()]
-    return [
-        AccountFeatures(account, member, kind, dict(zip(feature_names(), values, strict=True)))
-        for account, member, kind, values in zip(*texts, zip(*numbers, strict=True), strict=True)
-    ]
+    columns = {name: found[name] for name in _TEXTS}
+    columns |= {name: np.round(found[name].to_numpy(), DECIMALS) for name in feature_names()}
+    return pa.table(columns)
 
 
 def feature_names() -> tuple[str, ...]:

@@ -22,9 +22,9 @@ TRAINING_FILES_MAX: Final = 256
 """File descriptors of a training's process."""
 TRAINING_FILE_MIB: Final = 512
 """Largest file that a training writes, MiB."""
-TRAINING_ROWS_MAX: Final = 200_000
-"""Most accounts that a training learns from; the rest of a larger market is left to a file's."""
-TRAINING_NICE: Final = 9
+OUTCOME_MS: Final = 7 * 86_400_000
+"""How long after its features what comes of an account counts, milliseconds."""
+TRAINING_NICE: Final = 5
 """How much lower than the analytics process's the priority of a training is."""
 TRAINING_READ_SECONDS_MAX: Final = 120.0
 """Longest reading of the features that a training learns from, seconds."""

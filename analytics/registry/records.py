@@ -58,6 +58,16 @@ class DataRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A champion, measured on the rows that a later version learned from and was judged on."""
+
+    champion: str
+    """Its id."""
+    metrics: Mapping[str, float]
+    """Its measures on all of those rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
     """A version to enter; its folder lies beside the registry's own."""
 
@@ -75,6 +85,8 @@ class NewVersion:
     """Measures on rows that it did not learn from; none of rules."""
     reference: Mapping[str, Any]
     """Where each feature lay in training (`analytics.models.measures.Reference`), by name."""
+    compared: Compared | None
+    """How the champion of its day did on the same blocks; None where there was none."""
     by: str | None
     """Key of the officer who asked for it, hex; None: the process by itself."""
     training: str | None
@@ -103,6 +115,8 @@ class Version:
     """Measures on rows that it did not learn from."""
     reference: Mapping[str, Any]
     """Where each feature lay in training, by name."""
+    compared: Compared | None
+    """How the champion of its day did on the same blocks."""
     card_hash: str
     """SHA-256 of ``card.md``, hex: what is attested as ``model_card``."""
     manifest_hash: str

@@ -30,6 +30,7 @@ CREATE TABLE models (
     rows          INTEGER,
     metrics       TEXT NOT NULL,
     reference     TEXT NOT NULL,
+    compared      TEXT,
     card_hash     TEXT NOT NULL,
     manifest_hash TEXT NOT NULL,
     state         TEXT NOT NULL,
@@ -84,7 +85,7 @@ CREATE TABLE proposals (
 CREATE UNIQUE INDEX one_open_proposal ON proposals (series) WHERE state = 'open';
 CREATE TRIGGER models_stay BEFORE UPDATE OF
     id, series, version, method, from_height, to_height, block_hash, seed, rows, metrics, reference,
-    card_hash, manifest_hash, created_ms, by, training ON models
+    compared, card_hash, manifest_hash, created_ms, by, training ON models
     BEGIN SELECT RAISE(ABORT, 'a model never changes'); END;
 CREATE TRIGGER models_delete BEFORE DELETE ON models
     BEGIN SELECT RAISE(ABORT, 'models are append-only'); END;

@@ -15,8 +15,9 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -29,6 +30,7 @@ from analytics.registry.proposals import Proposals
 from analytics.registry.records import (
     MODEL_ID_HEX,
     RULES,
+    Compared,
     DataRange,
     NewVersion,
     Standing,
@@ -114,6 +116,7 @@ class Registry:
                 *(model_id, new.series, last + 1, new.method),
                 *((None,) * 3 if data is None else (data.from_height, data.to_height, data.block_hash)),
                 *(new.seed, new.rows, _text(new.metrics), _text(new.reference)),
+                None if new.compared is None else _text(asdict(new.compared)),
                 *(card, manifest, Standing.CANDIDATE, self._file.now_ms(), new.by, new.training),
             )  # fmt: skip
             run(f"INSERT INTO models ({_COLUMNS}) VALUES ({_PLACES})", entry)  # noqa: S608
@@ -238,6 +241,14 @@ class Registry:
             self._stand(run, row, state, by, reason)
             return _version(_required(run, version.id))
 
+    def retire_rules(self, in_force: Collection[str]) -> None:
+        """Retire the rules that run no more: all but those with these ids."""
+        query = "SELECT * FROM models WHERE state = 'champion' AND method = ?"
+        with self._file.transaction() as run:
+            for row in run(query, (RULES,)).fetchall():
+                if row["id"] not in in_force:
+                    self._stand(run, row, Standing.RETIRED, None, "not in force any more")
+
     def _stand(
         self, run: Run, row: sqlite3.Row, state: Standing, by: str | None, reason: str
     ) -> None:
@@ -279,7 +290,7 @@ _NEW: Final = ".new-"
 _IN_FORCE: Final = "in force"
 _NAMES: Final = (
     "id", "series", "version", "method", "from_height", "to_height", "block_hash", "seed", "rows",
-    "metrics", "reference", "card_hash", "manifest_hash", "state", "created_ms", "by", "training",
+    "metrics", "reference", "compared", "card_hash", "manifest_hash", "state", "created_ms", "by", "training",
 )  # fmt: skip
 _COLUMNS: Final = ", ".join(_NAMES)
 _PLACES: Final = ", ".join("?" * len(_NAMES))
@@ -321,6 +332,7 @@ def _version(row: sqlite3.Row) -> Version:
         data=data,
         metrics=json.loads(row["metrics"]),
         reference=json.loads(row["reference"]),
+        compared=None if row["compared"] is None else Compared(**json.loads(row["compared"])),
         state=Standing(row["state"]),
     )
 

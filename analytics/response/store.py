@@ -116,6 +116,15 @@ class Cases:
             row = run("SELECT content FROM case_alerts WHERE alert = ?", (alert,)).fetchone()
         return None if row is None else json.loads(row["content"])
 
+    def dismissed_alerts(self) -> list[str]:
+        """Return the ids of the alerts that officers found to be false: of cases dismissed."""
+        query = (
+            "SELECT alert FROM case_alerts JOIN cases USING (number)"
+            " WHERE state = 'dismissed' ORDER BY alert"
+        )
+        with self._transaction() as run:
+            return [row["alert"] for row in run(query).fetchall()]
+
     def open_case(
         self, alerts: Sequence[Json], *, title: str, by: str, officer: str, case_id: str
     ) -> bool:

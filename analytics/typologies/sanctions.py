@@ -13,8 +13,10 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import permutations
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,6 +30,8 @@ ENTRIES_MAX: Final = 100_000
 NAME_LETTERS_MIN: Final = 4
 """Shortest name that is compared; shorter ones are in every text."""
 
+ORDERED_WORDS_MAX: Final = 3
+"""Most words of a name that is looked for in every order; longer ones are in theirs, and sorted."""
 TEXTS_CACHED_MAX: Final = 10_000
 """Payment texts whose answer is kept; most are written again and again."""
 
@@ -49,11 +53,17 @@ class SanctionsList:
     def __init__(self, names: Sequence[str], accounts: Iterable[str]) -> None:
         self.accounts = frozenset(accounts)
         """Listed accounts, ``sun1…``."""
-        spelled = {spelling: name for name in names for spelling in _spellings(_words(name))}
-        self._spellings = [text for text in spelled if len(text) >= NAME_LETTERS_MIN]
+        spelled = {spelling: name for name in names for spelling in _orders(_words(name))}
+        long = (text for text in spelled if len(text) >= NAME_LETTERS_MIN)
+        self._spellings = sorted(long, key=lambda text: (len(text), text))
+        self._letters = [len(text) for text in self._spellings]
         self._names = [spelled[text] for text in self._spellings]
         self._lengths = sorted({len(_words(name)) for name in names})
         self._cached_match = lru_cache(TEXTS_CACHED_MAX)(self._match)
+
+    def entries(self) -> list[str]:
+        """Return the names and accounts that are compared, in order: equal lists give equal ones."""
+        return [*sorted(set(self._names)), *sorted(self.accounts)]
 
     def match(self, text: str, similarity_min: float) -> Match | None:
         """Return the listed name that a text most likely contains, or None."""
@@ -61,12 +71,14 @@ class SanctionsList:
 
     def _match(self, text: str, similarity_min: float) -> Match | None:
         best: Match | None = None
+        # Texts of lengths a <= b are alike by 2a / (a + b) at most.
+        stretch = (200 - similarity_min) / similarity_min
         for run in _runs(_words(text), self._lengths):
-            hit = process.extractOne(
-                run, self._spellings, scorer=fuzz.ratio, score_cutoff=similarity_min
-            )
+            first = bisect_left(self._letters, len(run) / stretch)
+            near = self._spellings[first : bisect_right(self._letters, len(run) * stretch)]
+            hit = process.extractOne(run, near, scorer=fuzz.ratio, score_cutoff=similarity_min)
             if hit is not None and (best is None or hit[1] > best.similarity):
-                best = Match(self._names[hit[2]], hit[1])
+                best = Match(self._names[first + hit[2]], hit[1])
         return best
 
 
@@ -113,6 +125,13 @@ def _words(text: str) -> tuple[str, ...]:
 def _spellings(words: Sequence[str]) -> set[str]:
     """Return words as they are compared, without the spaces that get lost: in order, and sorted."""
     return {"".join(words), "".join(sorted(words))}
+
+
+def _orders(words: Sequence[str]) -> set[str]:
+    """Return a name as it is compared, in every order: what is written without spaces has no words."""
+    if len(words) > ORDERED_WORDS_MAX:
+        return _spellings(words)
+    return {"".join(order) for order in permutations(words)}
 
 
 def _runs(words: Sequence[str], lengths: Sequence[int]) -> set[str]:

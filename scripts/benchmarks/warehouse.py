@@ -33,6 +33,7 @@ from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.registry.store import Registry
+from analytics.registry.trainer import Trainer
 from analytics.response.store import Cases
 from analytics.risk.answers import list_segments, show_account
 from analytics.sandbox.runner import SqlRunner
@@ -180,6 +181,7 @@ class _Asking:
             progress=progress,
             cases=cast("Cases", None),  # asked by nothing here
             registry=cast("Registry", None),
+            trainer=cast("Trainer", None),
             releases=cast("Releases", None),
             sql=cast("SqlRunner", None),
             serving=cast("Serving", None),

@@ -27,5 +27,5 @@ def new(series: str = "groups", method: str = "kmeans", by: str | None = MAKER) 
     data = DataRange(from_height=0, to_height=9, block_hash="cd" * 32)
     return NewVersion(
         series=series, method=method, data=data, seed=1, rows=30,
-        metrics={"silhouette": 0.5}, reference={}, by=by, training="training-1",
+        metrics={"silhouette": 0.5}, reference={}, compared=None, by=by, training="training-1",
     )  # fmt: skip

@@ -108,9 +108,7 @@ def test_the_same_bytes_are_the_same_version(registry: Registry, tmp_path: Path)
 
 
 @pytest.mark.parametrize("harm", ["gone", "card", "manifest", "whole"])
-def test_a_damaged_folder_answers_nothing(
-    registry: Registry, tmp_path: Path, harm: str
-) -> None:
+def test_a_damaged_folder_answers_nothing(registry: Registry, tmp_path: Path, harm: str) -> None:
     """A lost folder, a changed card, a broken manifest, or another whole model in its place."""
     version = entered(registry)
     folder = tmp_path / "m" / version.id

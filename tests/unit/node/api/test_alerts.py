@@ -19,6 +19,7 @@ from analytics.privacy.releases import Releases
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.registry.store import Registry
+from analytics.registry.trainer import Trainer
 from analytics.response.store import Cases
 from analytics.routes import ROUTES
 from analytics.sandbox.runner import SqlRunner
@@ -74,6 +75,7 @@ async def warehouse(node: ServedNode, tmp_path: Path) -> AsyncIterator[Warehouse
         progress=progress,
         cases=cases,
         registry=registry,
+        trainer=Trainer(registry, queries, cases, progress),
         releases=releases,
         sql=sql,
         serving=serving,
