@@ -228,12 +228,20 @@ def features(
     if master is not None and engine != "spark":
         raise click.UsageError("--master belongs to --engine spark")
     progress(f"computing on {engine}")
-    rows = history_features(History.of(data), until=until, engine=engine, master=master)
+    found = history_features(History.of(data), until=until, engine=engine, master=master)
+    for finding in found.quality:
+        progress(f"warning: {finding.text}")
+    rows = found.rows
     if out.suffix == ".csv":
         rows.to_csv(out, index=False)
     else:
         rows.to_parquet(out, index=False)
-    result = {"engine": engine, "accounts": len(rows), "features": list(rows.columns[3:])}
+    result = {
+        "engine": engine,
+        "accounts": len(rows),
+        "features": list(rows.columns[3:]),
+        "quality": [dataclasses.asdict(finding) for finding in found.quality],
+    }
     session.show(result, [f"{len(rows)} accounts, {len(rows.columns) - 3} features: {out}"])
 
 

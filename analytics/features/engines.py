@@ -23,6 +23,8 @@ from analytics.models.errors import DataRefused, ExtraMissing
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from analytics.models.quality import Finding
+
 ASSUMED_DECIMALS: Final = 2
 """Decimal places of an asset where no file says them."""
 _LEGS: Final = {
@@ -71,29 +73,42 @@ class History:
         return cls(**tables)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFeatures:
+    """The features of a history."""
+
+    rows: DataFrame
+    """Columns ``account``, ``member``, ``kind`` and the features, sorted by account."""
+    quality: tuple[Finding, ...]
+    """The rules that its legs, or the features, break."""
+
+
 def history_features(
     history: History, *, until: int | None, engine: str, master: str | None
-) -> DataFrame:
+) -> HistoryFeatures:
     """Return the features of all accounts over the week that ends with a block.
 
-    ``until`` is its height, None for the last one. Columns ``account``, ``member``, ``kind`` and the
-    features, sorted by account. ``engine`` is ``duckdb`` or ``spark``, ``master`` the cluster's URL.
+    ``until`` is its height, None for the last one. ``engine`` is ``duckdb`` or ``spark``, ``master``
+    the cluster's URL.
 
     Raises: DataRefused (``missing_column``, ``data_unreadable``, ``data_empty``), ExtraMissing.
     """
     import ibis  # noqa: PLC0415 - imports are slow
 
     from analytics.features.accounts import NAMES, features  # noqa: PLC0415 - imports ibis
+    from analytics.features.rules import check_features, check_legs  # noqa: PLC0415 - imports ibis
 
     expression = features().select("account", "member", "kind", *NAMES)
     opened = _spark(history, master) if engine == "spark" else _duckdb(history)
     with opened as (sql, columns, read):
         _make_tables(sql, columns, until)
         rows = read(str(ibis.to_sql(expression, dialect=_DIALECTS[engine])))
+        findings = check_legs(read)
     if rows.empty:
         raise DataRefused("data_empty", "no account was open by then", until=until)
     rows[list(NAMES)] = rows[list(NAMES)].astype("float64").round(DECIMALS)
-    return rows.sort_values("account").reset_index(drop=True)
+    rows = rows.sort_values("account").reset_index(drop=True)
+    return HistoryFeatures(rows=rows, quality=(*findings, *check_features(rows)))
 
 
 def _make_tables(sql: Sql, columns: Mapping[str, tuple[str, ...]], until: int | None) -> None:

@@ -33,7 +33,7 @@ def legs() -> pd.DataFrame:
 
 def computed(history: History, until: int | None = None) -> pd.DataFrame:
     """Return the features on DuckDB."""
-    return history_features(history, until=until, engine="duckdb", master=None)
+    return history_features(history, until=until, engine="duckdb", master=None).rows
 
 
 def test_features_are_counted_over_the_last_week(legs: pd.DataFrame, tmp_path: Path) -> None:
@@ -106,4 +106,4 @@ def test_spark_says_what_duckdb_says(legs: pd.DataFrame, tmp_path: Path) -> None
     legs.to_parquet(tmp_path / "legs.parquet", index=False)
     history = History.of(tmp_path / "legs.parquet")
     spark = history_features(history, until=None, engine="spark", master="local[2]")
-    pd.testing.assert_frame_equal(spark, computed(history), check_exact=True)
+    pd.testing.assert_frame_equal(spark.rows, computed(history), check_exact=True)
