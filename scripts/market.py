@@ -18,9 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.errors import AnalyticsError
+from analytics.typologies.parameters import TypologyParameters, load_parameters
 from ledger.errors import LedgerError
 from scripts.markets.asking import judge_node
-from scripts.markets.judge import Verdict, judge
+from scripts.markets.judge import Verdict, alerts_in_memory, verdict_in_memory
+from scripts.markets.lead_time import Leads, lead_summary, lead_table, leads_in_memory
 from scripts.markets.network import write_market
 from scripts.markets.plan import RATE, plan_drifting, plan_market
 from scripts.markets.town_patterns import plan_town
@@ -38,15 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.style != "market" and (options.out is not None or options.judge is not None):
         parser.error("--out and --judge know the style market; others are judged in memory")
+    in_memory = options.out is None and options.judge is None
+    if not in_memory and (options.lead_time or options.typologies is not None):
+        parser.error("--lead-time and --typologies are for markets that are judged in memory")
     try:
         if options.out is not None:
             _write(options)
         elif options.judge is not None:
             verdict = judge_node(options.judge.resolve(), node=options.node, report=_progress)
-            _print([verdict], as_json=options.json)
+            _print([verdict], [], as_json=options.json)
         else:
-            _print(_judge_all(options), as_json=options.json)
-    except (LedgerError, SunlitError, WalletError) as error:
+            _judge_all(options)
+    except (AnalyticsError, LedgerError, SunlitError, WalletError) as error:
         print(f"error[{error.code}]: {error.detail}", file=sys.stderr)
         return 1
     except ValueError as error:
@@ -55,16 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _judge_all(options: argparse.Namespace) -> list[Verdict]:
-    verdicts = []
+def _judge_all(options: argparse.Namespace) -> None:
+    parameters = TypologyParameters()
+    if options.typologies is not None:
+        parameters = load_parameters(options.typologies)
+    verdicts, leads = list[Verdict](), list[Leads]()
     plan_style = STYLES[options.style]
     for seed in range(options.seed, options.seed + options.seeds):
         _progress(f"market of seed {seed} …")
         plan = plan_style(
             days=options.days, accounts=options.accounts, seed=seed, rate=options.rate
         )
-        verdicts.append(judge(plan))
-    return verdicts
+        alerts = alerts_in_memory(plan, parameters)
+        verdicts.append(verdict_in_memory(plan, alerts))
+        if options.lead_time:
+            leads.append(leads_in_memory(plan, alerts, verdicts[-1]))
+    _print(verdicts, leads, as_json=options.json)
 
 
 def _write(options: argparse.Namespace) -> None:
@@ -96,9 +108,16 @@ def _write(options: argparse.Namespace) -> None:
     )
 
 
-def _print(verdicts: Sequence[Verdict], *, as_json: bool) -> None:
+def _print(verdicts: Sequence[Verdict], leads: Sequence[Leads], *, as_json: bool) -> None:
     figures = summary(verdicts)
-    print(json.dumps(figures, indent=2) if as_json else table(figures))
+    if leads:
+        figures["lead_time"] = lead_summary(leads)
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    print(table(figures))
+    if leads:
+        print(f"\n{lead_table(figures['lead_time'])}")
 
 
 def _progress(line: str) -> None:
@@ -170,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=STYLES,
         default="market",
         help="what is judged: market; drift, one that changes; town, which shares no code with it",
+    )
+    parser.add_argument(
+        "--lead-time", action="store_true",
+        help="also say how long before a pattern's end it was told, and how often for nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--typologies", type=Path, metavar="FILE", help="judge with a regulator's parameters"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     task = parser.add_mutually_exclusive_group()

@@ -61,7 +61,7 @@ class Anomalies:
     """Scores the accounts that a block moves. Blocks come in order from genesis on."""
 
     name = "anomaly"
-    version = 1
+    version = 2
 
     def __init__(self, parameters: AnomalyParameters) -> None:
         self._parameters = parameters
@@ -75,7 +75,8 @@ class Anomalies:
         self._closed = 0
         self._number = -1
         self._told: set[int] = set()
-        self._told_max = parameters.accounts_min
+        self._first: set[int] = set()
+        self._first_max = parameters.accounts_min
         self.model: Model | None = None
         """What the market's windows are compared with; None until the sample is large enough."""
 
@@ -111,8 +112,9 @@ class Anomalies:
         if self._closed:
             self._kept_share = SAMPLE_MAX / (SAMPLE_WINDOWS * self._closed)
         share = int(self._parameters.share_max * self._closed)
-        self._told_max = max(self._parameters.accounts_min, share)
+        self._first_max = max(self._parameters.accounts_min, share)
         self._told.clear()
+        self._first.clear()
         self._closed = 0
         if len(self._sample) >= self._parameters.sample_min:
             chance = self._parameters.false_alarms
@@ -187,10 +189,19 @@ class Anomalies:
         }
 
     def _may_tell(self, row: int) -> bool:
-        """Tell whether an account is one of few: where many are unusual at once, it is the market."""
-        if len(self._told) < self._told_max:
-            self._told.add(row)
-        return row in self._told
+        """Tell whether an account is one of few: where many are unusual at once, it is the market.
+
+        What is counted is incidents: who dealt in the window with the account that one began with
+        is another party of it. So those who are refunded do not hide who refunds them.
+        """
+        if row in self._told:
+            return True
+        if self._first.isdisjoint(self._rows[other] for other in self._windows[row].others()):
+            if len(self._first) >= self._first_max:
+                return False
+            self._first.add(row)
+        self._told.add(row)
+        return True
 
     def _finding(self, row: int, moves: Moves, squared: Matrix, score: float) -> Finding:
         window = self._windows[row]

@@ -8,7 +8,7 @@ not unusual within it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from analytics.activity import Moves, Payment
@@ -116,6 +116,11 @@ class Window:
             measures[7] = len(self._payers)
             measures[8] += new
         return decisions
+
+    def others(self) -> Iterator[str]:
+        """Yield the accounts that it dealt with in the window, but for those of many legs."""
+        yield from self._payees
+        yield from self._payers
 
     def _oddness(self, hour: int, market: Hours) -> float:
         """Return how much rarer it pays in an hour than in an average one, nats; at least 0."""

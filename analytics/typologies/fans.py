@@ -40,6 +40,9 @@ class _Fan:
         # Few accounts meet many new ones: most are done with here.
         if len(flow.firsts_since(since_ms)) < parameters.new_min * least:
             return None
+        past_ms = max(time_ms - activity.opened_ms, activity.opened_ms - market.began_ms)
+        if past_ms < parameters.past_ms_min:
+            return None
         seen: set[str] = set()
 
         def is_another(payment: Payment) -> bool:

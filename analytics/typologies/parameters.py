@@ -81,6 +81,14 @@ class FanParameters(RuleParameters):
     """Least share of counterparties that the account never had before."""
     burst_min: Ratio = 5
     """How many times faster than ever before they must come."""
+    past_hours_min: Annotated[float, Field(ge=0, le=90 * 24)] = 0
+    """Least past of an account, or of the market before it was opened, hours. In a market of days a
+    week keeps the first rents of its first month out; in one of minutes there is nothing to wait for."""
+
+    @property
+    def past_ms_min(self) -> int:
+        """The least past in milliseconds."""
+        return int(self.past_hours_min * HOUR_MS)
 
 
 class FanInParameters(FanParameters):
@@ -189,9 +197,10 @@ class AnomalyParameters(RuleParameters):
     distance_min: Annotated[float, Field(gt=0)] = 40
     """Least squared distance from what is usual that a score of 0.5 stands for."""
     share_max: Share = 0.01
-    """Largest share of the accounts of a window that are told of: of more, the market is the matter."""
+    """Most incidents of a window, as a share of its accounts: of more, the market is the matter. Who
+    dealt in the window with the account that an incident began with is another party of it."""
     accounts_min: Count = 3
-    """How many accounts of a window are told of however few there are."""
+    """How many incidents of a window are told of however few accounts there are."""
     yields_to: tuple[str, ...] = (
         "structuring", "fan_in", "fan_out", "round_trip", "pass_through", "dormant", "velocity",
         "round_amounts", "sanctioned",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from analytics.alerts import Alert
 from analytics.detection import Detector
 from analytics.movements import AccountOpened, BlockFacts, Movement
 from analytics.typologies.parameters import TypologyParameters
@@ -54,10 +55,17 @@ class Verdict:
 
 def judge(plan: MarketPlan) -> Verdict:
     """Return how the typologies with the default parameters do on a market."""
-    detector = Detector(
-        TypologyParameters(), SanctionsList(list(plan.listed_names), set()), {"CNY": 2}
-    )
-    alerts = [alert for facts in block_facts(plan) for alert in detector.detect(facts)]
+    return verdict_in_memory(plan, alerts_in_memory(plan, TypologyParameters()))
+
+
+def alerts_in_memory(plan: MarketPlan, parameters: TypologyParameters) -> list[Alert]:
+    """Return the alerts about a market, in order."""
+    detector = Detector(parameters, SanctionsList(list(plan.listed_names), set()), {"CNY": 2})
+    return [alert for facts in block_facts(plan) for alert in detector.detect(facts)]
+
+
+def verdict_in_memory(plan: MarketPlan, alerts: Sequence[Warned]) -> Verdict:
+    """Return how the alerts about a market in memory do."""
     pattern_of = {stand_in(number): p.pattern for number, p in enumerate(plan.payments)}
     return verdict_of(plan.labels, alerts, pattern_of)
 
@@ -69,7 +77,7 @@ def verdict_of(
 
     ``pattern_of`` is the number of the pattern, if it is above -1, that each transaction belongs to.
     """
-    right = [alert for alert in alerts if _is_right(alert, labels, pattern_of)]
+    right = [alert for alert in alerts if is_right(alert, labels, pattern_of)]
     warned = {(alert.typology, alert.account) for alert in alerts}
     missed = tuple(label for label in labels if (label.typology, label.account) not in warned)
     typologies = sorted({label.typology for label in labels} | {alert.typology for alert in alerts})
@@ -86,7 +94,7 @@ def verdict_of(
     )
 
 
-def _is_right(alert: Warned, labels: Sequence[Label], pattern_of: Mapping[str, int]) -> bool:
+def is_right(alert: Warned, labels: Sequence[Label], pattern_of: Mapping[str, int]) -> bool:
     """Tell whether an alert is about a party of a pattern and rests on a payment of it."""
     for txid in alert.transactions:
         number = pattern_of.get(txid, -1)

@@ -68,11 +68,29 @@ def test_a_taken_over_account_is_unusual_for_reasons_that_add_up() -> None:
     assert {alert.typology for alert in story.alerts} == {"anomaly"}
     alert = anomalies(story)[0]
     assert alert.account == "person0"
-    assert alert.model == "anomaly/1"
+    assert alert.model == "anomaly/2"
     assert math.fsum(one.contribution for one in alert.reasons) == pytest.approx(alert.score)
     new = next(reason for reason in alert.reasons if reason.feature == "new_payees")
     assert "usually 0" in new.text
     assert len(alert.transactions) == new.value
+
+
+@pytest.mark.parametrize("incidents", [1, 3])
+def test_few_incidents_are_told_of_with_all_their_parties(incidents: int) -> None:
+    """A shop that pays back to friends is one incident with them; another needs a place of its own."""
+    few = PARAMETERS.model_copy(update={"accounts_min": incidents, "share_max": 0.0})
+    story = market(anomaly=few)
+    friends = PEOPLE[12:14]
+    story.wait(hours=1)
+    for number in range(16):
+        story.pay(SHOPS[0], friends[number % 2], 300 + 20 * number)
+        story.wait(minutes=1)
+    parties = {*friends, SHOPS[0]}
+    told = {alert.account for alert in anomalies(story)}
+    assert {SHOPS[0]} < told <= parties
+    take_over(story)
+    others = {alert.account for alert in anomalies(story)} - parties
+    assert others == (set() if incidents == 1 else {"person0"})
 
 
 def test_an_account_is_warned_of_once_in_a_while() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from analytics.typologies.parameters import FanInParameters, TypologyParameters
 from tests.unit.analytics.story import CROWD, Story, settled
 
 
@@ -86,3 +89,21 @@ def test_nobody_is_a_shop_where_everybody_pays_everybody() -> None:
     for payee in people[:12]:
         story.pay("anna", payee, 400)
     assert story.told("fan_out") == {"anna"}
+
+
+@pytest.mark.parametrize(("hours", "told"), [(0.0, {"mule"}), (168.0, set())])
+def test_a_regulator_may_wait_for_a_habit(hours: float, told: set[str]) -> None:
+    """Rents of a market's first days are a fan; with a least past of a week they are not yet one."""
+    parameters = TypologyParameters(fan_in=FanInParameters(past_hours_min=hours))
+    story = Story(["mule", *CROWD], parameters=parameters)
+    story.wait(days=3)
+    for payer in CROWD[:12]:
+        story.pay(payer, "mule", 300)
+        story.wait(minutes=20)
+    assert story.told("fan_in") == told
+    story.wait(days=8)
+    story.alerts.clear()
+    for payer in CROWD[20:40]:
+        story.pay(payer, "mule", 300)
+        story.wait(minutes=20)
+    assert story.told("fan_in") == ({"mule"} if not told else set())
