@@ -13,6 +13,7 @@ system, its priority is the lowest, and whatever goes wrong, nobody but this pro
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -120,10 +121,11 @@ def _champion_metrics(folder: str | None, table: Table) -> Json | None:
         return None
     _progress("measuring the champion on the same rows")
     try:
-        return dict(load_model(Path(folder)).evaluate(table))
+        measured = load_model(Path(folder)).evaluate(table)
     except AnalyticsError as error:
         _progress(f"the champion cannot be measured: {error.detail}")
         return None
+    return {name: value for name, value in measured.items() if math.isfinite(value)}
 
 
 def _progress(line: str) -> None:

@@ -76,11 +76,11 @@ class Dataset:
     """The blocks that it is of."""
 
 
-def check_order(series: str, method: str, features: Sequence[str] | None) -> None:
-    """Refuse a training that nothing could come of.
+def check_series(series: str, method: str) -> None:
+    """Refuse a question that is not asked here, or a model that does not answer it.
 
     Raises:
-        RequestRefused: ``unknown_series``, ``unknown_method`` or ``missing_column`` (422).
+        RequestRefused: ``unknown_series`` or ``conflicting_parameters`` (422).
     """
     if series not in SERIES:
         detail = f"no series {series!r}; there are {', '.join(SERIES)}"
@@ -88,11 +88,18 @@ def check_order(series: str, method: str, features: Sequence[str] | None) -> Non
     methods = [name for name in SERIES[series].methods if name in CATALOG]
     if method not in methods:
         detail = f"{series} is answered by {', '.join(methods)}, not by {method!r}"
-        raise RequestRefused(422, "unknown_method", detail, method=method)
+        raise RequestRefused(422, "conflicting_parameters", detail, method=method)
+
+
+def check_features(features: Sequence[str] | None) -> None:
+    """Refuse features that there are none of.
+
+    Raises: DataRefused (``missing_column``).
+    """
     for name in features or ():
         if name not in feature_names():
             detail = f"no feature {name!r}; there are {', '.join(feature_names())}"
-            raise RequestRefused(422, "missing_column", detail, column=name)
+            raise DataRefused("missing_column", detail, column=name)
 
 
 def read_dataset(

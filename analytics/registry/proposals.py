@@ -59,7 +59,7 @@ class Proposals:
 
         Raises:
             RequestRefused: ``unknown_proposal`` (404), ``proposal_decided`` (409) or
-                ``trainings_full`` (429).
+                ``trainings_full`` (503).
         """
         with self._file.transaction() as run:
             row = _required(run, proposal)

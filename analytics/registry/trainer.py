@@ -33,7 +33,8 @@ from analytics.registry.datasets import (
     TARGET,
     WARNED,
     Dataset,
-    check_order,
+    check_features,
+    check_series,
     read_dataset,
 )
 from analytics.registry.limits import (
@@ -97,7 +98,8 @@ class Trainer:
         return Outcome(model=version.id)
 
     async def _train(self, training: str, order: Order) -> Version:
-        check_order(order.series, order.method, order.features)
+        check_series(order.series, order.method)
+        check_features(order.features)
         champion = await asyncio.to_thread(self._champion, order.series)
         dataset = await self._read(order)
         with self._registry.new_folder() as folder:

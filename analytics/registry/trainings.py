@@ -28,7 +28,7 @@ class Trainings:
         """Keep a training that is asked for, and return it; it waits for its turn.
 
         Raises:
-            RequestRefused: ``trainings_full`` (429).
+            RequestRefused: ``trainings_full`` (503).
         """
         with self._file.transaction() as run:
             training = insert_training(run, order, self._file.now_ms())
@@ -108,12 +108,12 @@ def insert_training(run: Run, order: Order, now_ms: int) -> str:
     """Keep a training that is asked for within a transaction; return its id.
 
     Raises:
-        RequestRefused: ``trainings_full`` (429).
+        RequestRefused: ``trainings_full`` (503).
     """
     (waiting,) = run("SELECT count(*) FROM trainings WHERE state = 'queued'").fetchone()
     if waiting >= TRAININGS_WAITING_MAX:
         detail = f"{TRAININGS_WAITING_MAX} trainings wait already"
-        raise RequestRefused(429, "trainings_full", detail)
+        raise RequestRefused(503, "trainings_full", detail)
     training = f"training-{secrets.token_hex(ID_BYTES)}"
     features = None if order.features is None else json.dumps(order.features)
     run(

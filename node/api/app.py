@@ -35,6 +35,7 @@ from node.audit import (
     forecasts,
     free_sql,
     market,
+    models,
     registers,
     response,
     risk,
@@ -67,6 +68,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *comparison.OPERATIONS,
     forecasts.OPERATION,
     free_sql.OPERATION,
+    *models.OPERATIONS,
     accesses.OPERATION,
     export.OPERATION,
 )

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter
 
 from node.analytics.case_documents import ALERT_PATTERN, CASE_PATTERN
+from node.analytics.model_documents import MODEL_PATTERN, PROPOSAL_PATTERN, TRAINING_PATTERN
 from node.api.documents import ProblemDocument
 from node.api.operations import EVENT_STREAM, JSON, Access, Content, Operation
 from node.api.problems import CONTENT_TYPE
@@ -41,6 +42,9 @@ PATH_PARAMETERS: Final = {
     "account": ("Account id, ``sun1…``.", ACCOUNT_PATTERN),
     "alert": ("Alert id, 32 characters of lower-case hex.", ALERT_PATTERN),
     "case": ("Case id, ``case-…``.", CASE_PATTERN),
+    "model": ("Model id, 16 characters of lower-case hex.", MODEL_PATTERN),
+    "training": ("Training id, ``training-…``.", TRAINING_PATTERN),
+    "proposal": ("Id of a proposal to train again, ``proposal-…``.", PROPOSAL_PATTERN),
     "report": ("Name of a report (docs/analytics.md).", REPORT_PATTERN),
 }
 """What each part of a path is, and its pattern."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
+
+import pyarrow as pa
 
 from analytics.alerts import Alert, Reason, Severity, alert_id
 from analytics.progress import Progress
 from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.schema import DETECTION, INGEST
+from analytics.warehouse.sql import run_with
 from analytics.warehouse.store import Cursor, Settings, Warehouse, advance, connect
 from tests.factories import make_network
 from tests.unit.node.api.warehouses import add_alert
@@ -22,6 +27,13 @@ PAYERS_MANY = 20
 """Accounts that pay much more often than the others, and are warned of."""
 
 
+class _Paid(NamedTuple):
+    height: int
+    payer: int
+    payee: int
+    amount: int
+
+
 def filled(directory: Path, *, seed: int = 1, warned: bool = False) -> Warehouse:
     """Return a warehouse of some weeks with 60 accounts, a third of which pay far more often."""
     made = Warehouse.create(connect(directory / FILE_NAME, Settings()), make_network().genesis)
@@ -29,18 +41,8 @@ def filled(directory: Path, *, seed: int = 1, warned: bool = False) -> Warehouse
         cursor.execute(
             "DELETE FROM internal.accounts; DELETE FROM blocks; DELETE FROM internal.legs"
         )
-        cursor.executemany(
-            "INSERT INTO internal.accounts VALUES (?, ?, ?, 'bank1', 'user', 'open', 0, ?, 0, 0)",
-            [[key, b"%d" % key, name(key), BEGAN] for key in range(ACCOUNTS)],
-        )
-        cursor.executemany(
-            "INSERT INTO blocks VALUES (?, ?, '', ?, 'bank1', 0, 1, 1)",
-            [[height, f"{height:064x}", _time(height)] for height in range(BLOCKS + 1)],
-        )
-        cursor.executemany(
-            "INSERT INTO internal.legs VALUES (NULL, ?, 0, 0, ?, 'transfer', ?, ?, 'CNY', ?, '', NULL)",
-            list(_payments(Random(seed))),
-        )
+        for table, rows in _tables(Random(seed)).items():
+            run_with(cursor, f"INSERT INTO {table} SELECT * FROM batch", rows)
         for stage in (INGEST, DETECTION):
             advance(cursor, stage, Cursor(height=BLOCKS, hash=f"{BLOCKS:064x}"))
     if warned:
@@ -84,13 +86,32 @@ def _time(height: int) -> datetime:
     return BEGAN + timedelta(hours=height)
 
 
-def _payments(random: Random) -> list[list[object]]:
-    rows: list[list[object]] = []
-    for height in range(1, BLOCKS + 1):
-        for payer in range(ACCOUNTS):
-            is_many = payer < PAYERS_MANY
-            if random.random() < (0.3 if is_many else 0.03):
-                payee = (payer + random.randint(1, 30 if is_many else 3)) % ACCOUNTS
-                amount = random.randint(1_000, 90_000) * (20 if is_many else 1)
-                rows.append([height, _time(height), payer, payee, amount])
-    return rows
+def _tables(random: Random) -> dict[str, pa.Table]:
+    keys, heights = range(ACCOUNTS), range(BLOCKS + 1)
+    paid = [_Paid(height, payer, *_paid(random, payer))
+            for height in heights[1:] for payer in keys
+            if random.random() < (0.3 if payer < PAYERS_MANY else 0.03)]  # fmt: skip
+    accounts = [
+        (key, b"%d" % key, name(key), "bank1", "user", "open", 0, BEGAN, 0, 0) for key in keys
+    ]
+    blocks = [(height, f"{height:064x}", "", _time(height), "bank1", 0, 1, 1) for height in heights]
+    legs = [
+        (None, one.height, 0, 0, _time(one.height), "transfer", one.payer, one.payee, "CNY",
+         one.amount, "", None)
+        for one in paid
+    ]  # fmt: skip
+    rows: dict[str, Sequence[tuple[object, ...]]] = {"internal.accounts": accounts, "blocks": blocks, "internal.legs": legs}
+    return {
+        table: pa.table([pa.array(column) for column in zip(*values, strict=True)], _names(values))
+        for table, values in rows.items()
+    }
+
+
+def _names(values: Sequence[tuple[object, ...]]) -> list[str]:
+    return [f"column{place}" for place in range(len(values[0]))]
+
+
+def _paid(random: Random, payer: int) -> tuple[int, int]:
+    is_many = payer < PAYERS_MANY
+    payee = (payer + random.randint(1, 30 if is_many else 3)) % ACCOUNTS
+    return payee, random.randint(1_000, 90_000) * (20 if is_many else 1)

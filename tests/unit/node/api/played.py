@@ -152,6 +152,58 @@ _SIMULATION: Final[Json] = {
 }
 """A simulated freeze as the analytics process gives it."""
 
+MODEL_ID = "ab" * 8
+TRAINING_ID = f"training-{MODEL_ID}"
+PROPOSAL_ID = f"proposal-{MODEL_ID}"
+MODEL: dict[str, Any] = {
+    "id": MODEL_ID,
+    "series": "account-outliers",
+    "version": 1,
+    "method": "pca",
+    "state": "champion",
+    "data": {"from_height": 1, "to_height": 9, "block_hash": "00" * 32},
+    "seed": 0,
+    "rows": 60,
+    "metrics": {"explained": 0.9},
+    "compared": {"champion": "00" * 8, "metrics": {"explained": 0.8}},
+    "card_hash": "01" * 32,
+    "manifest_hash": "ab" * 32,
+    "created_ms": NOW_S * 1_000,
+    "by": None,
+    "training": TRAINING_ID,
+}
+STEP = {"time_ms": NOW_S * 1_000, "by": None, "state": "candidate", "reason": "entered"}
+TRAINING: dict[str, Any] = {
+    "id": TRAINING_ID,
+    "series": "account-outliers",
+    "method": "pca",
+    "seed": 0,
+    "height": None,
+    "features": None,
+    "by": None,
+    "proposal": None,
+    "state": "queued",
+    "asked_ms": NOW_S * 1_000,
+    "started_ms": None,
+    "ended_ms": None,
+    "progress": "",
+    "model": None,
+    "code": None,
+    "detail": None,
+}
+PROPOSAL: dict[str, Any] = {
+    "id": PROPOSAL_ID,
+    "series": "account-outliers",
+    "model": MODEL_ID,
+    "height": 9,
+    "time_ms": NOW_S * 1_000,
+    "reasons": [{"kind": "feature_shift", "name": "payees", "value": 0.3, "text": "t"}],
+    "state": "open",
+    "decided_by": None,
+    "decided_ms": None,
+    "note": None,
+    "training": None,
+}
 ANALYTICS_ANSWERS: dict[str, Any] = {
     "POST /simulations": _SIMULATION,
     f"/cases/{CASE_ID}/simulation": _SIMULATION,
@@ -270,6 +322,14 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
 }
 """What a played analytics process says at each path that the node asks."""
 
+    "/models": {"items": [MODEL], "next_cursor": None},
+    "POST /models": TRAINING,
+    f"/models/{MODEL_ID}": MODEL | {"card": "# pca", "history": [STEP]},
+    f"/models/{MODEL_ID}/standing": MODEL | {"card": "# pca", "history": [STEP]},
+    "/trainings": {"items": [TRAINING], "next_cursor": None},
+    f"/trainings/{TRAINING_ID}": TRAINING,
+    "/retrain-proposals": {"items": [PROPOSAL], "next_cursor": None},
+    f"/retrain-proposals/{PROPOSAL_ID}": PROPOSAL,
 
 EXPORT_HEADERS = {"Sunlit-From": "0", "Sunlit-To": "1", "Sunlit-Rows": "2", "Sunlit-Sha256": "00"}
 

@@ -18,7 +18,15 @@ from node.api.app import OPERATIONS
 from node.api.operations import Access
 from node.api.problems import CHALLENGE
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.played import ALERT_ID, ANALYTICS_ANSWERS, CASE_ID, NOW_S
+from tests.unit.node.api.played import (
+    ALERT_ID,
+    ANALYTICS_ANSWERS,
+    CASE_ID,
+    MODEL_ID,
+    NOW_S,
+    PROPOSAL_ID,
+    TRAINING_ID,
+)
 from tests.unit.node.api.served import LIFE_S, Client, ServedNode, bearer, problem
 
 Mint = Callable[[ServedNode], str]
@@ -161,6 +169,14 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "simulate_freeze": ("/v1/audit/simulate", REGULATORS),
     "simulate_case": (f"/v1/audit/cases/{CASE_ID}/simulate", REGULATORS),
     "get_forecast": ("/v1/audit/forecasts", REGULATORS),
+    "list_models": ("/v1/audit/models", REGULATORS),
+    "train_model": ("/v1/audit/models", REGULATORS),
+    "get_model": (f"/v1/audit/models/{MODEL_ID}", REGULATORS),
+    "promote_model": (f"/v1/audit/models/{MODEL_ID}/promote", REGULATORS),
+    "list_trainings": ("/v1/audit/trainings", REGULATORS),
+    "get_training": (f"/v1/audit/trainings/{TRAINING_ID}", REGULATORS),
+    "list_retrain_proposals": ("/v1/audit/retrain-proposals", REGULATORS),
+    "decide_retrain_proposal": (f"/v1/audit/retrain-proposals/{PROPOSAL_ID}", REGULATORS),
     "get_report": ("/v1/audit/reports/typologies", REGULATORS),
     "export_table": ("/v1/audit/export", REGULATORS),
     "list_accesses": ("/v1/audit/access-log", REGULATORS),
@@ -177,6 +193,9 @@ JSON_BODIES: Final = {
     "simulate_freeze": f'{{"accounts":["{encode_account_id(bytes(20))}"],"height":1}}'.encode(),
     "simulate_case": b"{}",
     "move_case": b'{"state":"in_review"}',
+    "train_model": b'{"series":"account-outliers"}',
+    "promote_model": b"{}",
+    "decide_retrain_proposal": b'{"decision":"dismissed"}',
 }
 """Bodies of those that take JSON."""
 

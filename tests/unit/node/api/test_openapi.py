@@ -16,7 +16,13 @@ from node.api.docs_page import ASSETS, CONTENT_SECURITY_POLICY
 from node.api.openapi import openapi_document
 from node.dashboard.page import dashboard_routes
 from tests.factories import key_set, make_signer
-from tests.unit.node.api.played import ALERT_ID, ANALYTICS_ANSWERS, CASE_ID
+from tests.unit.node.api.played import (
+    ALERT_ID,
+    ANALYTICS_ANSWERS,
+    CASE_ID,
+    MODEL_ID,
+    TRAINING_ID,
+)
 from tests.unit.node.api.served import Client, Json, ServedNode, bearer
 
 PAGES = {
@@ -64,6 +70,7 @@ async def test_answers_are_as_described(node: ServedNode, client: Client, docume
     txid = node.head.ancestry()[1].block.transactions[0].txid.hex()
     values = {"txid": txid, "block": "head", "account": node.account_text("alice")}
     values |= {"report": "typologies", "case": CASE_ID, "alert": ALERT_ID}
+    values |= {"model": MODEL_ID, "training": TRAINING_ID}
     headers = bearer(node.officer_token("regulator"))
     checked = set()
     for path, item in document["paths"].items():
