@@ -3,7 +3,8 @@
     python -m analytics.serving.child
 
     standard input    tasks, each a frame: its length in 4 bytes (big-endian), then JSON {"task", …}
-    standard output   an answer for each, in order: JSON {"answer": …} or {"code", "detail", "pointer"}
+    standard output   an answer for each, in order, a frame too: `DONE` and JSON, or `REFUSED` and
+                      {"code", "detail", "fields"}
 
 It holds no key, no token and no open file of the ledger. What libraries print goes to standard error.
 When the analytics process dies, however that happens, its input ends and so does this process, in the
@@ -20,13 +21,17 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from analytics.errors import AnalyticsError
 from analytics.serving.limits import CHILD_MEMORY_MIB, CHILD_NICE, MIB
 
 LENGTH_BYTES: Final = 4
 """Bytes of a frame's length."""
+DONE: Final = b"+"
+"""How the answer to a task that was done begins."""
+REFUSED: Final = b"-"
+"""How the answer to one that was refused begins."""
 
 
 def main() -> None:
@@ -41,7 +46,7 @@ def main() -> None:
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_tasks, args=(tasks,), name="tasks", daemon=True).start()
     while True:
-        answer = json.dumps(_answer(tasks.get()), allow_nan=False).encode()
+        answer = _answer(tasks.get())
         answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
         answers.flush()
 
@@ -63,22 +68,24 @@ def _frame(stream: BinaryIO) -> bytes | None:
     return body if len(body) == length else None
 
 
-def _answer(frame: bytes) -> dict[str, Any]:
+def _answer(frame: bytes) -> bytes:
     from analytics.serving.tasks import TASKS  # noqa: PLC0415 - memory is limited by now
 
-    document = json.loads(frame)
     try:
-        return {"answer": TASKS[document.pop("task")](**document)}
+        document = json.loads(frame)
+        return DONE + json.dumps(TASKS[document.pop("task")](**document), allow_nan=False).encode()
     except AnalyticsError as error:
         fields = {name: str(value) for name, value in error.fields.items()}
-        return {"code": error.code, "detail": error.detail, "fields": fields}
+        return _refusal(error.code, error.detail, **fields)
     except MemoryError:
-        detail = f"this takes more than {CHILD_MEMORY_MIB} MiB of memory"
-        return {"code": "model_too_large", "detail": detail, "fields": {}}
+        return _refusal("model_too_large", f"this takes more than {CHILD_MEMORY_MIB} MiB of memory")
     except Exception:  # noqa: BLE001 - told to who asked; the log gets the traceback
         traceback.print_exc(file=sys.stderr)
-        detail = "the model failed; the node's log says why"
-        return {"code": "model_failed", "detail": detail, "fields": {}}
+        return _refusal("model_failed", "the model failed; the node's log says why")
+
+
+def _refusal(code: str, detail: str, **fields: str) -> bytes:
+    return REFUSED + json.dumps({"code": code, "detail": detail, "fields": fields}).encode()
 
 
 if __name__ == "__main__":

@@ -39,3 +39,16 @@ CHILD_IDLE_SECONDS: Final = 300.0
 """After how long without a task a process with models ends, seconds."""
 FRAME_BYTES_MAX: Final = 64 * MIB
 """Largest task or answer, bytes."""
+
+PREDICT_ROWS_MAX: Final = 1_000
+"""Most rows, or accounts, of one request for predictions."""
+PREDICT_BODY_BYTES_MAX: Final = MIB
+"""Largest body of such a request, bytes; between the processes it may grow to three times that."""
+PREDICT_SECONDS_MAX: Final = 25.0
+"""Longest prediction, seconds, the loading of its model with it."""
+PREDICT_WAITING_MAX: Final = 64
+"""Predictions that wait for their turn; one more is told to come back."""
+MODELS_LOADED_MAX: Final = 4
+"""Models that a process holds ready; the longest unused leaves first."""
+FOLDERS_KNOWN_MAX: Final = 64
+"""Folders of models whose places are remembered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analytics.serving.kept import KeptForecasts
+from analytics.serving.predictor import Predictor
 
 
 class Serving:
@@ -10,7 +11,11 @@ class Serving:
 
     def __init__(self) -> None:
         self.forecasts = KeptForecasts()
+        """Forecasts of the ledger's series."""
+        self.predictor = Predictor()
+        """Predictions of rows."""
 
     async def close(self) -> None:
         """End them."""
         await self.forecasts.close()
+        await self.predictor.close()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from analytics.errors import RequestRefused
-from analytics.serving.child import LENGTH_BYTES
+from analytics.serving.child import DONE, LENGTH_BYTES
 from analytics.serving.limits import CHILD_IDLE_SECONDS, FRAME_BYTES_MAX
 
 MODULE: Final = "analytics.serving.child"
@@ -44,9 +44,14 @@ class Worker:
         self._process: Process | None = None
         self._retiring: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        """Tasks and processes that are waited for."""
 
     async def run(self, task: str, **arguments: Any) -> Any:
-        """Return what a task of ``analytics.serving.tasks`` answers.
+        """Return what a task answers, as `run_for_bytes` does, read."""
+        return json.loads(await self.run_for_bytes(task, **arguments))
+
+    async def run_for_bytes(self, task: str, **arguments: Any) -> bytes:
+        """Return the JSON that a task of ``analytics.serving.tasks`` answers, for who hands it on.
 
         A task that has begun is done to its end, whether or not who asked is still there.
 
@@ -80,7 +85,7 @@ class Worker:
         if not exchange.cancelled():
             exchange.exception()  # who asked may have gone
 
-    async def _exchange(self, document: dict[str, Any]) -> Any:
+    async def _exchange(self, document: dict[str, Any]) -> bytes:
         frame = json.dumps(document, allow_nan=False).encode()
         async with self._turn:
             if self._retiring is not None:
@@ -101,12 +106,13 @@ class Worker:
                 raise
             loop = asyncio.get_running_loop()
             self._retiring = loop.call_later(CHILD_IDLE_SECONDS, self._retire)
-        if "answer" in answer:
-            return answer["answer"]
-        status = 500 if answer["code"] == "model_failed" else 422
-        raise TaskRefused(status, answer["code"], answer["detail"], **answer["fields"])
+        if answer[:1] == DONE:
+            return answer[1:]
+        refusal = json.loads(answer[1:])
+        status = 500 if refusal["code"] == "model_failed" else 422
+        raise TaskRefused(status, refusal["code"], refusal["detail"], **refusal["fields"])
 
-    async def _ask(self, frame: bytes) -> Any:
+    async def _ask(self, frame: bytes) -> bytes:
         process = self._process
         if process is None or process.returncode is not None:
             process = self._process = await asyncio.create_subprocess_exec(
@@ -119,7 +125,7 @@ class Worker:
         length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
         if length > FRAME_BYTES_MAX:
             raise RequestRefused(422, "answer_too_large", "ask for fewer rows")
-        return json.loads(await process.stdout.readexactly(length))
+        return await process.stdout.readexactly(length)
 
     def _retire(self) -> None:
         """Let an idle process end by itself."""

@@ -36,6 +36,7 @@ from node.audit import (
     free_sql,
     market,
     models,
+    predict,
     registers,
     response,
     risk,
@@ -67,8 +68,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *risk.OPERATIONS,
     *comparison.OPERATIONS,
     forecasts.OPERATION,
-    free_sql.OPERATION,
+    predict.OPERATION,
     *models.OPERATIONS,
+    free_sql.OPERATION,
     accesses.OPERATION,
     export.OPERATION,
 )

@@ -173,7 +173,9 @@ def _problem_of_analytics(error: RequestRefused | Unavailable) -> Problem:
         return unavailable(error.code, detail, retry_after_s=error.retry_after_s)
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return unavailable(error.code, detail)
-    return Problem(error.status, error.code, detail)
+    pointer = error.fields.get("pointer")
+    faults = [] if pointer is None else [Fault(pointer=str(pointer), message=error.detail)]
+    return Problem(error.status, error.code, detail, faults=faults)
 
 
 def _sentence(detail: str) -> str:

@@ -311,17 +311,17 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "horizon_max": 112,
         "truncated": False,
     },
-    "/forecasts": {
-        "items": [{"series": "payments", "about": "payments", "unit": "payments"}],
-        "spans": ["second", "minute", "hour", "day"],
-        "horizon_max": 112,
-        "truncated": False,
+    "/predict": {
+        "predictions": [{"row": 1, "prediction": "yes", "score": 0.5}],
+        "reasons": [
+            [{"feature": "(baseline)", "value": None, "contribution": 0.5, "text": "half"}]
+        ],
+        "model": {
+            **{"id": "ab" * 8, "version": 1, "card_hash": "cd" * 32},
+            **{"series": "account-warnings", "method": "logistic", "state": "champion"},
+        },
+        "height": None,
     },
-    "/export": b"PAR1",
-    "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
-}
-"""What a played analytics process says at each path that the node asks."""
-
     "/models": {"items": [MODEL], "next_cursor": None},
     "POST /models": TRAINING,
     f"/models/{MODEL_ID}": MODEL | {"card": "# pca", "history": [STEP]},
@@ -330,6 +330,11 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
     f"/trainings/{TRAINING_ID}": TRAINING,
     "/retrain-proposals": {"items": [PROPOSAL], "next_cursor": None},
     f"/retrain-proposals/{PROPOSAL_ID}": PROPOSAL,
+    "/export": b"PAR1",
+    "/query": {"columns": ["n"], "types": ["BIGINT"], "rows": [[1]], "truncated": False},
+}
+"""What a played analytics process says at each path that the node asks."""
+
 
 EXPORT_HEADERS = {"Sunlit-From": "0", "Sunlit-To": "1", "Sunlit-Rows": "2", "Sunlit-Sha256": "00"}
 
