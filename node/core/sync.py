@@ -30,6 +30,10 @@ BELOW_FINAL_SCORE = 25
 takes four to be cut off (threat 39, ADR 0006)."""
 
 
+class ForkBelowFinal(PeerMisbehaved):
+    """A header on a final block below the last one: no block of it can ever be ours."""
+
+
 class Sync:
     """What is missing, and who was asked for it."""
 
@@ -89,7 +93,15 @@ class Sync:
         for sealed, before in zip(message.headers, (None, *message.headers), strict=False):
             if before is not None and sealed.header.parent != before.hash:
                 raise PeerMisbehaved("headers_no_chain", "headers that do not follow each other")
-            node = self._place(peer, sealed, now)
+            try:
+                node = self._place(peer, sealed, now)
+            except ForkBelowFinal:
+                # It answered what it was asked: it does not know yet what is final here. Its branch is
+                # not asked for again, and it is heard once it announces another head.
+                peer.best = None
+                peer.parked.clear()
+                yield Note(name="branch_below_final", fields={"peer": peer.member})
+                return
             if node is None and self._is_from_future(sealed, now):
                 break  # so are those on it, which would push it out
             last = node or last
@@ -141,10 +153,9 @@ class Sync:
             yield Note(name="head_from_future", fields={"peer": peer.member, "ahead_ms": ahead_ms})
 
     def _refuse_below_final(self, sealed: SealedHeader) -> None:
-        """A header on a final block below the root can never be ours."""
         height, root = sealed.header.height, self._chain.tree.root
         if height <= root.height and self._chain.hash_at(height - 1) == sealed.header.parent:
-            raise PeerMisbehaved(
+            raise ForkBelowFinal(
                 "below_final", "forks off below the last final block", score=BELOW_FINAL_SCORE
             )
 

@@ -194,6 +194,33 @@ def test_threat_39_a_fork_below_the_last_final_block_is_refused() -> None:
     assert bench.engine.chain.head.hash == blocks[3].hash
 
 
+def test_threat_39_who_answers_from_a_fork_below_final_is_not_blamed() -> None:
+    """A member that was cut off mined on; asked for its headers it gives them, and is asked no more.
+
+    It learns the final chain from us meanwhile, and is heard again once it announces another head.
+    """
+    bench = Bench()
+    bench.connect("bank2", "bank3")
+    blocks = bench.row(bench.genesis, 4)
+    first = bench.block(blocks[0], step_ms=2_000)
+    fork = [first, *bench.row(first, 4)]
+    bench.deliver("bank2", *blocks)
+    finalize(bench, blocks)
+    bench.announce("bank3", fork[-1].sealed)
+    assert bench.sent("bank3", GetHeaders)
+    bench.answer_headers("bank3", *fork)
+    assert [note.fields["peer"] for note in bench.notes("branch_below_final")] == ["bank3"]
+    for _ in range(10):
+        bench.tick(500)
+        assert not bench.sent("bank3", GetHeaders)
+        assert bench.punished() is None
+    peer = bench.engine.peers.get(bench.network.holders["bob"].member)
+    assert peer is None or peer.score == 0
+    after = bench.block(blocks[3])
+    bench.announce("bank3", after.sealed)
+    assert asked(bench, "bank3") == [after.hash]
+
+
 def test_threat_39_final_blocks_themselves_are_known() -> None:
     """A peer that is behind announces what is final here: no offence, and nothing to fetch."""
     bench = Bench()
