@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _DATA = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path)
+HERE: Final = "duckdb"
+"""The engine on this machine."""
 _QUALITY: Final = ("duplicate_rows", "columns")
 """What `train` tells of the quality of its table; the folder has the rules as well."""
 
@@ -27,6 +30,18 @@ def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--data", type=_DATA, required=True, metavar="FILE", help="CSV or Parquet file."
     )(command)
+
+
+_engine_option: Final = click.option(
+    "--engine",
+    type=click.Choice([HERE, "spark"]),
+    default=HERE,
+    show_default=True,
+    help="Where it runs: this machine, or Apache Spark.",
+)
+_master_option: Final = click.option(
+    "--master", metavar="URL", help="Spark cluster, spark://HOST:PORT; else this machine."
+)
 
 
 @click.command("train")
@@ -38,6 +53,12 @@ def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--positive", metavar="VALUE", help="Which of two classes is the event.")
 @click.option("--time", metavar="COLUMN", help="Orders the rows: the latest judge the model.")
 @click.option("--text", metavar="COLUMN", help="Free text to learn from.")
+@click.option(
+    "--embedding", type=click.Choice(["minilm"]), help="Sentences beside words, in --text."
+)
+@click.option(
+    "--fine-tune", is_flag=True, default=None, help="Let the --embedding learn too; takes long."
+)
 @click.option("--horizon", type=click.IntRange(1, 10_000), metavar="N", help="Steps to forecast.")
 @click.option(
     "--features", metavar="A,B,…", help="Columns to learn from; else all that say something."
@@ -106,22 +127,28 @@ def evaluate(session: Session, folder: Path, data: Path) -> None:
 @click.command("predict")
 @click.argument("folder", type=_FOLDER, metavar="DIR")
 @_data_option
+@_engine_option
+@_master_option
 @home_options
-def predict(session: Session, folder: Path, data: Path) -> None:
+def predict(session: Session, /, folder: Path, data: Path, engine: str, master: str | None) -> None:
     """Print a line of JSON for every row of a table: prediction, score and reasons.
 
     Columns that are unlike those of the training are told on standard error; no row is left out.
+    On Spark the workers need Sunlit, and to see a Parquet FILE by its path; PYSPARK_PYTHON names
+    their Python.
 
     Example: sunlit analytics predict credit --data applications.csv
     """
-    from analytics.models.folder import load_manifest, load_model  # noqa: PLC0415
-    from analytics.models.tabular import read_table  # noqa: PLC0415
+    from analytics.models.scoring import score, score_on_spark  # noqa: PLC0415
 
     del session  # a line of JSON a row is the only format
-    model, rows = load_model(folder), read_table(data)
-    _checked(load_manifest(folder), rows)
-    for prediction in model.predict(rows):
-        click.echo(json.dumps(dataclasses.asdict(prediction), ensure_ascii=False))
+    _require_spark(engine, master)
+    is_here = engine == HERE
+    scoring = nullcontext(score(folder, data)) if is_here else score_on_spark(folder, data, master)
+    with scoring as scored:
+        _warn(scored.findings)
+        for line in scored.lines:
+            click.echo(line)
 
 
 @click.command("explain")
@@ -203,10 +230,8 @@ def models(session: Session) -> None:
 )
 @click.option("--out", type=_FOLDER, required=True, metavar="FILE", help="Parquet, or .csv.")
 @click.option("--until", type=click.IntRange(0), metavar="HEIGHT", help="Last block; else all.")
-@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb")
-@click.option(
-    "--master", metavar="URL", help="Spark cluster, spark://HOST:PORT; else this machine."
-)
+@_engine_option
+@_master_option
 @home_options
 def features(
     session: Session,
@@ -225,12 +250,10 @@ def features(
     """  # fmt: skip
     from analytics.features.engines import History, history_features  # noqa: PLC0415
 
-    if master is not None and engine != "spark":
-        raise click.UsageError("--master belongs to --engine spark")
+    _require_spark(engine, master)
     progress(f"computing on {engine}")
     found = history_features(History.of(data), until=until, engine=engine, master=master)
-    for finding in found.quality:
-        progress(f"warning: {finding.text}")
+    _warn(found.quality)
     rows = found.rows
     if out.suffix == ".csv":
         rows.to_csv(out, index=False)
@@ -255,6 +278,9 @@ def _request(kind: type[Model], options: Mapping[str, Any]) -> Request:
     for part in sorted(kind.PARTS):
         if options[part] is None:
             raise click.UsageError(f"{kind.NAME} needs --{part}")
+    own = {"embedding", "fine_tune"} - kind.OPTIONS
+    for name in sorted(name for name in own if options[name] is not None):
+        raise click.UsageError(f"{kind.NAME} takes no --{name.replace('_', '-')}")
     named = options["features"]
     features = None if named is None else tuple(filter(None, map(str.strip, named.split(","))))
     return Request(**{**options, "features": features})
@@ -265,9 +291,18 @@ def _checked(manifest: Mapping[str, Any], rows: Table) -> tuple[Finding, ...]:
     from analytics.models.quality import check_quality  # noqa: PLC0415
 
     findings = check_quality(manifest["quality"], rows)
+    _warn(findings)
+    return findings
+
+
+def _warn(findings: Iterable[Finding]) -> None:
     for finding in findings:
         progress(f"warning: {finding.text}")
-    return findings
+
+
+def _require_spark(engine: str, master: str | None) -> None:
+    if master is not None and engine == HERE:
+        raise click.UsageError("--master belongs to --engine spark")
 
 
 def _measures(result: Mapping[str, Any]) -> Iterable[str]:

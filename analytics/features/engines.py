@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.features.reading import DECIMALS, MEMORY_MS, WINDOW_MS
-from analytics.models.errors import DataRefused, ExtraMissing
+from analytics.models.errors import DataRefused
+from analytics.models.tabular import is_parquet
+from analytics.spark import spark_session
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -157,7 +159,7 @@ def _duckdb(history: History) -> Iterator[Opened]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for name, paths in _tables(history).items():
-            reader = "read_parquet" if _is_parquet(paths[0]) else "read_csv"
+            reader = "read_parquet" if is_parquet(paths[0]) else "read_csv"
             files = [str(path) for path in paths]
             try:
                 relation = getattr(connection, reader)(files)
@@ -173,42 +175,22 @@ def _duckdb(history: History) -> Iterator[Opened]:
 def _spark(history: History, master: str | None) -> Iterator[Opened]:
     import ibis  # noqa: PLC0415
 
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ExtraMissing("--engine spark", "spark") from None
-    session = (
-        SparkSession.builder.appName("sunlit features")
-        .master(master or "local[*]")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.timestampType", "TIMESTAMP_NTZ")
-        .config("spark.sql.ansi.enabled", "true")
-        .config("spark.ui.enabled", "false")
-        .getOrCreate()
-    )
     columns = {}
-    try:
+    with spark_session("sunlit features", master) as session:
         for name, paths in _tables(history).items():
             files = [str(path.resolve()) for path in paths]
             read = session.read
             rows = (
                 read.parquet(*files)
-                if _is_parquet(paths[0])
+                if is_parquet(paths[0])
                 else read.option("header", "true").csv(files)
             )
             rows.createOrReplaceTempView(f"raw_{name}")
             columns[name] = tuple(rows.columns)
         ibis.pyspark.connect(session)  # or it knows no options of the dialect
         yield session.sql, columns, lambda query: session.sql(query).toArrow().to_pandas()
-    finally:
-        session.stop()
 
 
 def _tables(history: History) -> dict[str, tuple[Path, ...]]:
     tables = {"legs": history.legs, "accounts": history.accounts, "assets": history.assets}
     return {name: paths for name, paths in tables.items() if paths}
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"

@@ -86,6 +86,23 @@ def check_quality(quality: Mapping[str, Any], table: Table) -> tuple[Finding, ..
     return ()
 
 
+def merged_findings(
+    quality: Mapping[str, Any], findings: Sequence[Finding], rows: int
+) -> tuple[Finding, ...]:
+    """Return the findings of a table of ``rows`` rows from those of its parts, in any order."""
+    merged = []
+    for rules in quality["expected"]:
+        for check in (RANGE, CATEGORY, GAPS):
+            same = [
+                each for each in findings if (each.column, each.check) == (rules["column"], check)
+            ]
+            if same:
+                count = sum(each.rows for each in same)
+                places = sorted(place for each in same for place in each.first_rows)
+                merged.append(_finding(rules, check, count, places, rows))
+    return tuple(merged)
+
+
 def _expected(column: Column, values: Series[Any]) -> Mapping[str, Any]:
     """Return the rules of a column as JSON values, from its values in training."""
     rules: dict[str, Any] = {"column": column.name, "role": column.role.value}
@@ -118,22 +135,22 @@ def _findings(
     failures = failures.assign(check=failures["check"].replace({_NOT_NULLABLE: GAPS}))
     found = failures.groupby(["column", "check"], sort=False)["index"]
     groups = {key: sorted(int(row) + 1 for row in places) for key, places in found}
-    findings = []
-    for rules in expected:
-        for check in (RANGE, CATEGORY, GAPS):
-            places = groups.get((rules["column"], check), [])
-            if places:
-                text = (
-                    f"column {rules['column']}: {len(places)} rows {_TEXTS[check].format(**rules)}"
-                )
-                findings.append(
-                    Finding(
-                        column=rules["column"],
-                        check=check,
-                        rows=len(places),
-                        share=round(len(places) / rows, 6),
-                        first_rows=tuple(places[:NAMED_ROWS_MAX]),
-                        text=text,
-                    )
-                )
-    return tuple(findings)
+    return tuple(
+        _finding(rules, check, len(places), places, rows)
+        for rules in expected
+        for check in (RANGE, CATEGORY, GAPS)
+        if (places := groups.get((rules["column"], check), []))
+    )
+
+
+def _finding(
+    rules: Mapping[str, Any], check: str, count: int, places: Sequence[int], rows: int
+) -> Finding:
+    return Finding(
+        column=rules["column"],
+        check=check,
+        rows=count,
+        share=round(count / rows, 6),
+        first_rows=tuple(places[:NAMED_ROWS_MAX]),
+        text=f"column {rules['column']}: {count} rows {_TEXTS[check].format(**rules)}",
+    )

@@ -95,11 +95,9 @@ def _read(path: Path) -> DataFrame:
     """Return the rows of a file, one more than `DATA_ROWS_MAX` at most."""
     import duckdb  # noqa: PLC0415 - imports are slow
 
-    with path.open("rb") as file:
-        is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         try:
-            if is_parquet:
+            if is_parquet(path):
                 relation = connection.from_parquet(str(path))
                 _refuse_width(path, len(relation.columns))
                 frame: DataFrame = relation.limit(DATA_ROWS_MAX + 1).df()
@@ -111,6 +109,12 @@ def _read(path: Path) -> DataFrame:
             reason = str(error).splitlines()[0]
             raise DataRefused("data_unreadable", f"{path}: {reason}", path=str(path)) from None
     return frame
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is Parquet, by its content."""
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
 def _refuse_width(path: Path, columns: int) -> None:
