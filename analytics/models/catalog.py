@@ -52,6 +52,12 @@ CATALOG: Final[Mapping[str, Entry]] = {
         purpose="Probabilities of classes by many trees, tuned and calibrated.",
         options=("--target",),
     ),
+    "text": Entry(
+        module="text",
+        attribute="Text",
+        purpose="Probabilities of a text's classes, in any language, word by word.",
+        options=("--text", "--target"),
+    ),
     "arima": Entry(
         module="arima",
         attribute="Arima",

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.models.errors import DataRefused
+from analytics.models.limits import CORPUS_CHARACTERS_MAX, TEXT_CHARACTERS_MAX
 from analytics.models.tabular import Table, refuse_rows
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Role(StrEnum):
     """Whole or floating-point numbers, and truth values as 0 and 1."""
     CATEGORY = "category"
     """One of some words."""
+    TEXT = "text"
+    """Free text."""
 
 
 class Exclusion(StrEnum):
@@ -63,6 +66,8 @@ class Exclusion(StrEnum):
     """It has words, and the model learns from numbers alone."""
     UNSUPPORTED = "unsupported"
     """Lists, structures or bytes."""
+    UNREAD = "not the text"
+    """The model learns from one column of text alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +164,9 @@ def require(table: Table, columns: Sequence[Column]) -> Table:
     taken: dict[str, Any] = {}
     for column in columns:
         values = table.column(column.name, asked_by="the model")
+        if column.role is Role.TEXT:
+            taken[column.name] = texts_of(values, column.name)
+            continue
         if column.role is Role.CATEGORY:
             taken[column.name] = values.map(_word).astype(object)
             continue
@@ -176,6 +184,23 @@ def refuse_infinities(values: Series[Any], name: str) -> None:
 
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
     refuse_rows("infinite_values", f"{name!r} is infinite", np.isinf(numbers))
+
+
+def texts_of(values: Series[Any], name: str) -> Series[Any]:
+    """Return a column as text: what is missing is empty, what looks like a number is its digits.
+
+    Raises: DataRefused (``wrong_type``, ``text_too_long``).
+    """
+    is_other = values.map(lambda value: isinstance(value, bytes | bytearray | list | dict | set))
+    refuse_rows("wrong_type", f"{name!r} is no text", is_other.to_numpy(dtype=bool))
+    texts = values.map(_word).where(values.notna(), "").astype(object)
+    lengths = texts.str.len()
+    what = f"{name!r} has more than {TEXT_CHARACTERS_MAX} characters"
+    refuse_rows("text_too_long", what, (lengths > TEXT_CHARACTERS_MAX).to_numpy(dtype=bool))
+    if (total := int(lengths.sum())) > CORPUS_CHARACTERS_MAX:
+        detail = f"{name!r} has {total} characters in all; at most {CORPUS_CHARACTERS_MAX} are held"
+        raise DataRefused("data_too_large", detail, characters=total)
+    return texts
 
 
 def numbers_of(table: Table, name: str, *, asked_by: str) -> np.ndarray:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from analytics.models.columns import Column, Excluded
     from analytics.models.tabular import Table
 
@@ -50,6 +52,10 @@ class Request:
     """Steps to forecast."""
     features: tuple[str, ...] | None = None
     """Columns to learn from; None: all that say something."""
+    embedding: str | None = None
+    """Embedding that a model of texts learns from beside their words."""
+    fine_tune: bool | None = None
+    """Whether the embedding learns too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,8 @@ class Model(ABC):
     """Format of what `state` and `save_arrays` write; a folder of another one is refused."""
     PARTS: ClassVar[frozenset[Part]]
     """Parts that a training must name."""
+    OPTIONS: ClassVar[frozenset[str]] = frozenset()
+    """Fields of a request that are this model's own."""
 
     seed: int
     """Seed of the training."""
@@ -176,6 +184,17 @@ class Model(ABC):
         """Write the model's figures as PNG files into a folder; return their names."""
         del folder
         return ()
+
+
+class Transformer(Model):
+    """A model that tells rows by other values."""
+
+    @abstractmethod
+    def transform(self, table: Table) -> DataFrame:
+        """Return the rows of a table with their gaps filled, and their coordinates beside.
+
+        Raises: DataRefused as `predict`.
+        """
 
 
 class Forecaster(Model):

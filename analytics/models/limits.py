@@ -42,3 +42,9 @@ CORPUS_CHARACTERS_MAX: Final = 100_000_000
 """Longest texts of a table together, characters."""
 TERMS_MAX: Final = 50_000
 """Words that a model of texts learns from, and pieces of words: the most usual so many of each."""
+EMBEDDED_TEXTS_MAX: Final = 20_000
+"""Texts whose embeddings are kept in memory while a model is learned."""
+TEXT_IMPORTANCE_ROWS_MAX: Final = 500
+"""Held-out texts that the importances of words are the mean of."""
+IMPORTANT_WORDS_MAX: Final = 50
+"""Words that a model of texts lists by importance."""
