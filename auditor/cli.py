@@ -10,6 +10,7 @@ import click
 from auditor.aggregates_cli import aggregates
 from auditor.cases_cli import cases, respond
 from auditor.market_cli import alerts, flows, report
+from auditor.models_cli import models
 from auditor.serving_cli import forecasts, predict
 from auditor.simulate_cli import simulate
 from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
@@ -208,5 +209,16 @@ def dashboard(session: Session, /, reader: str | None, no_open: bool) -> None:
     run_async(open_dashboard(session, reader=reader, opens=not no_open))
 
 
-for _command in (aggregates, alerts, cases, flows, forecasts, predict, report, respond, simulate):
+for _command in (
+    aggregates,
+    alerts,
+    cases,
+    flows,
+    forecasts,
+    models,
+    predict,
+    report,
+    respond,
+    simulate,
+):
     audit.add_command(_command)

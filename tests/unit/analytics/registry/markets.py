@@ -75,11 +75,16 @@ def warn(
         reasons=(Reason(feature="payees", value=9, contribution=0.5, text="9 payees"),),
         transactions=(),
         height=height,
-        time_ms=int(_time(height).replace(tzinfo=UTC).timestamp() * 1_000),
+        time_ms=time_ms(height),
         model=f"{typology}/1",
     )
     add_alert(warehouse, alert)
     return alert.id
+
+
+def time_ms(height: int) -> int:
+    """Return the time of a block, milliseconds since 1970-01-01 UTC."""
+    return int(_time(height).replace(tzinfo=UTC).timestamp() * 1_000)
 
 
 def _time(height: int) -> datetime:
@@ -100,7 +105,11 @@ def _tables(random: Random) -> dict[str, pa.Table]:
          one.amount, "", None)
         for one in paid
     ]  # fmt: skip
-    rows: dict[str, Sequence[tuple[object, ...]]] = {"internal.accounts": accounts, "blocks": blocks, "internal.legs": legs}
+    rows: dict[str, Sequence[tuple[object, ...]]] = {
+        "internal.accounts": accounts,
+        "blocks": blocks,
+        "internal.legs": legs,
+    }
     return {
         table: pa.table([pa.array(column) for column in zip(*values, strict=True)], _names(values))
         for table, values in rows.items()

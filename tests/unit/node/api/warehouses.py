@@ -32,6 +32,15 @@ async def serving_warehouse(
     node: ServedNode, warehouse: Warehouse, directory: Path
 ) -> AsyncIterator[Progress]:
     """Let the node's analytics be those of a warehouse; ``directory`` is for its socket."""
+    async with serving_services(node, warehouse, directory) as services:
+        yield services.progress
+
+
+@asynccontextmanager
+async def serving_services(
+    node: ServedNode, warehouse: Warehouse, directory: Path
+) -> AsyncIterator[Services]:
+    """As `serving_warehouse`, with all that handlers work with; no training is begun."""
     queries, sql, serving = Queries(warehouse), SqlRunner(warehouse), Serving()
     detected = warehouse.cursor(DETECTION)
     progress = Progress(ingested=warehouse.ingested, detected=detected, report=lambda _: None)
@@ -58,7 +67,7 @@ async def serving_warehouse(
     node.analytics.client = AnalyticsClient()
     await node.analytics.client.connect(str(socket))
     try:
-        yield progress
+        yield services
     finally:
         await node.analytics.client.disconnect()
         await runner.cleanup()
