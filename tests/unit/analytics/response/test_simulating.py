@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from analytics import limits
 from analytics.errors import RequestRefused
@@ -18,9 +19,12 @@ from ledger.addresses import encode_account_id
 from ledger.measures import Freeze, Unfreeze
 from ledger.state import next_sequence
 from ledger.transactions import Actor
+from node.analytics.simulation_documents import SimulationDocument
 from tests.factories import OPENING_BALANCE, REGULATOR
 from tests.histories import History
 
+DESCRIBED = TypeAdapter(SimulationDocument)
+"""What the node's document of its API says of every answer."""
 HELD = OPENING_BALANCE
 HEIGHT, LAST = 1, 6
 
@@ -53,7 +57,9 @@ class Chain:
         accounts = tuple(self.account(name) for name in names)
         with self.warehouse.reading() as cursor:
             document = simulate(cursor, Asked(accounts, height, until))
-        return dict(json.loads(json.dumps(document)))
+        sent = json.loads(json.dumps(document))
+        DESCRIBED.validate_python(sent)
+        return dict(sent)
 
     def _add(self, *transactions: Any) -> None:
         self.history.add(transactions)
