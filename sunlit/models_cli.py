@@ -195,6 +195,33 @@ def forecast(session: Session, folder: Path, steps: int | None) -> None:
         click.echo(json.dumps(dataclasses.asdict(step)))
 
 
+@click.command("transform")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@_data_option
+@click.option("--out", type=_FOLDER, required=True, metavar="FILE", help="Parquet, or .csv.")
+@home_options
+def transform(session: Session, folder: Path, data: Path, out: Path) -> None:
+    """Write a table's rows with their gaps filled and their coordinates beside.
+
+    Example: sunlit analytics transform compressed --data customers.csv --out filled.csv
+    """
+    from analytics.models.errors import DataRefused  # noqa: PLC0415
+    from analytics.models.folder import load_model  # noqa: PLC0415
+    from analytics.models.interface import Transformer  # noqa: PLC0415
+    from analytics.models.tabular import read_table  # noqa: PLC0415
+
+    model = load_model(folder)
+    if not isinstance(model, Transformer):
+        raise DataRefused("no_transform", f"{model.NAME} tells rows by no other values")
+    rows = model.transform(read_table(data))
+    if out.suffix == ".csv":
+        rows.to_csv(out, index=False)
+    else:
+        rows.to_parquet(out, index=False)
+    result = {"model": model.NAME, "rows": len(rows), "columns": list(rows.columns)}
+    session.show(result, [f"{len(rows)} rows, {len(rows.columns)} columns: {out}"])
+
+
 @click.command("models")
 @home_options
 def models(session: Session) -> None:
@@ -268,7 +295,7 @@ def features(
     session.show(result, [f"{len(rows)} accounts, {len(rows.columns) - 3} features: {out}"])
 
 
-COMMANDS: Final = (train, evaluate, predict, explain, forecast, models, features)
+COMMANDS: Final = (train, evaluate, predict, explain, forecast, transform, models, features)
 
 
 def _request(kind: type[Model], options: Mapping[str, Any]) -> Request:

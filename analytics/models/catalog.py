@@ -64,6 +64,13 @@ CATALOG: Final[Mapping[str, Entry]] = {
         purpose="A series in time with its season: forecasts with intervals.",
         options=("--time", "--target", "--horizon"),
     ),
+    "autoencoder": Entry(
+        module="autoencoder",
+        attribute="Autoencoder",
+        purpose="Rows in few coordinates by a network, their gaps filled, those that do not fit.",
+        options=(),
+        extra="deep",
+    ),
     "lstm": Entry(
         module="lstm",
         attribute="LSTM",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from analytics.models import kmeans, plotting
+from analytics.models import autoencoder, kmeans, plotting
+from analytics.models.network_training import Schedule
+from analytics.models.tabular import read_table
 from sunlit.cli import main
 from tests.unit.analytics.models.tables import credit
 
@@ -62,6 +65,8 @@ def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> 
     assert "## Scorecard" in _run("explain", out).stdout
     refused = _run("forecast", out)
     assert (refused.exit_code, "error[no_forecast]" in refused.stderr) == (1, True)
+    refused = _run("transform", out, "--data", loans, "--out", tmp_path / "t.csv")
+    assert (refused.exit_code, "error[no_transform]" in refused.stderr) == (1, True)
 
 
 def test_rows_unlike_the_training_are_told_and_kept(loans: Path, tmp_path: Path) -> None:
@@ -108,3 +113,34 @@ def test_models_are_listed() -> None:
     items = {each["model"]: each for each in _json(_run("models", "--json"))["items"]}
     assert items["logistic"]["options"] == ["--target"]
     assert items["pca"]["extra"] is None
+
+
+@pytest.mark.parametrize("name", ["filled.csv", "filled.parquet"])
+def test_gaps_are_filled_into_a_file(
+    name: str, loans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table comes back with every gap filled and its coordinates beside."""
+    monkeypatch.setattr(autoencoder, "SCHEDULE", Schedule(epochs_max=2))
+    out, file = tmp_path / "m", tmp_path / name
+    _json(_run("train", "autoencoder", "--data", loans, "--out", out, "--json"))
+    told = _json(_run("transform", out, "--data", loans, "--out", file, "--json"))
+    rows = read_table(file).frame
+    assert told == {"model": "autoencoder", "rows": 200, "columns": list(rows.columns)}
+    assert list(rows.columns)[-2:] == ["coordinate_1", "coordinate_2"]
+    assert not rows.isna().any().any()
+
+
+def test_a_network_without_its_library_says_what_to_install(
+    loans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without torch the training ends with a code and the extra, before anything is read."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in ("lstm", "lstm_training", "network_training", "quantile_network"):
+        monkeypatch.delitem(sys.modules, f"analytics.models.{module}", raising=False)
+    done = _run(
+        "train", "lstm", "--data", loans, "--out", tmp_path / "m",
+        "--time", "age", "--target", "debt", "--horizon", "2",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "error[extra_missing]: lstm needs" in done.stderr
+    assert "pip install 'sunlit[deep]'" in done.stderr
