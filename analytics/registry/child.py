@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from analytics.models.interface import Model
     from analytics.models.tabular import Table
 
-MEMORY: Final = "training_memory"
-"""Code of a training that needs more memory than it may have."""
 _STATUS_FILE: Final = Path("/proc/self/status")
 
 Json = dict[str, Any]
@@ -58,10 +56,10 @@ def main() -> None:
     try:
         answer = {"done": train(asked)}
     except AnalyticsError as error:
-        answer = {"code": error.code, "detail": error.detail}
+        answer = _refusal(error.code, error.detail)
     except MemoryError:
         detail = f"the training needs more than {TRAINING_MEMORY_MIB} MiB of memory"
-        answer = {"code": MEMORY, "detail": detail}
+        answer = _refusal("training_memory", detail)
     except Exception:  # noqa: BLE001 - the node's log gets the traceback
         traceback.print_exc(file=sys.stderr)
         sys.stderr.flush()
@@ -126,6 +124,10 @@ def _champion_metrics(folder: str | None, table: Table) -> Json | None:
         _progress(f"the champion cannot be measured: {error.detail}")
         return None
     return {name: value for name, value in measured.items() if math.isfinite(value)}
+
+
+def _refusal(code: str, detail: str) -> Json:
+    return {"code": code, "detail": detail}
 
 
 def _progress(line: str) -> None:

@@ -27,7 +27,6 @@ from analytics.errors import AnalyticsError, RequestRefused
 from analytics.models.errors import ModelError
 from analytics.progress import Progress
 from analytics.queries import Queries
-from analytics.registry.child import MEMORY
 from analytics.registry.datasets import (
     SERIES,
     TARGET,
@@ -48,8 +47,6 @@ from analytics.registry.store import Registry
 from analytics.response.store import Cases
 
 MODULE: Final = "analytics.registry.child"
-TIMEOUT: Final = "training_timeout"
-FAILED: Final = "training_failed"
 _OUT_OF_MEMORY: Final = frozenset({signal.SIGABRT, signal.SIGKILL, signal.SIGSEGV})
 """How a process ends that finds no memory where it cannot say so."""
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -94,7 +91,7 @@ class Trainer:
         except AnalyticsError as error:
             return Outcome(code=error.code, detail=error.detail)
         except (duckdb.Error, OSError) as error:
-            return Outcome(code=FAILED, detail=str(error).splitlines()[0])
+            return Outcome(code="training_failed", detail=str(error).splitlines()[0])
         return Outcome(model=version.id)
 
     async def _train(self, training: str, order: Order) -> Version:
@@ -175,7 +172,7 @@ async def _run_child(request: Json, home: Path, tell: Callable[[str], None]) -> 
             return await _talk(request, home, tell)
     except TimeoutError:
         detail = f"the training took longer than {TRAINING_SECONDS_MAX:g} s"
-        raise ModelError(TIMEOUT, detail) from None
+        raise ModelError("training_timeout", detail) from None
 
 
 async def _talk(request: Json, home: Path, tell: Callable[[str], None]) -> Json:
@@ -212,11 +209,11 @@ async def _end(process: Process) -> None:
 def _death(status: int) -> ModelError:
     """Return what it means that a process ended before it said anything."""
     if status == -signal.SIGXCPU:
-        return ModelError(TIMEOUT, "the training used up its processor time")
+        return ModelError("training_timeout", "the training used up its processor time")
     if -status in _OUT_OF_MEMORY:
         detail = f"the training was ended, most likely by its limit of {TRAINING_MEMORY_MIB} MiB"
-        return ModelError(MEMORY, detail)
-    return ModelError(FAILED, "the training's process ended; the node's log says more")
+        return ModelError("training_memory", detail)
+    return ModelError("training_failed", "the training's process ended; the node's log says more")
 
 
 def _environment(home: Path) -> dict[str, str]:

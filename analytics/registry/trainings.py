@@ -14,8 +14,10 @@ from analytics.registry.records import ID_BYTES, Order, Outcome, TrainingState
 
 Json = dict[str, Any]
 
-INTERRUPTED: Final = "training_interrupted"
-"""Code of a training whose process ended with the analytics process."""
+_INTERRUPTED: Final = Outcome(
+    code="training_interrupted",
+    detail="the analytics process ended before the training did; ask for it again",
+)
 
 
 class Trainings:
@@ -70,9 +72,8 @@ class Trainings:
             "UPDATE trainings SET state = 'failed', ended_ms = ?, code = ?, detail = ?"
             " WHERE state = 'running'"
         )
-        detail = "the analytics process ended before the training did; ask for it again"
         with self._file.transaction() as run:
-            run(statement, (self._file.now_ms(), INTERRUPTED, detail))
+            run(statement, (self._file.now_ms(), _INTERRUPTED.code, _INTERRUPTED.detail))
 
     def show(self, training: str) -> Json:
         """Return a training.
