@@ -36,7 +36,7 @@ HOSTILE = "<img src=x onerror=alert(1)> \u202egnp.exe p\u0430ypal"
 STRUCTURED = ("9800.00", "9700.00", "9850.00", "9650.00")
 PANELS = (
     "Overview", "Alerts", "Cases", "Transactions", "Accounts", "Flows", "Members", "Segments",
-    "Reports", "Query",
+    "Forecasts", "Models", "Reports", "Query",
 )  # fmt: skip
 BRIEF_S = 60
 """Life of a token that ends during a test, seconds of the page's own clock."""

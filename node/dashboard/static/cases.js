@@ -1,13 +1,14 @@
 // Cases: what officers do about alerts, and one of them with its notes, its measures and their effect.
 
+import { acting } from "./acting.js";
 import { get, post, save, saveBlob } from "./api.js";
 import { alertsList } from "./alerts_list.js";
 import { statusTag } from "./accounts.js";
 import { choice, el, facts, field, heading, panel, table } from "./dom.js";
 import { accountLink, count, moment, said, short, transactionLink, visible } from "./format.js";
 import { market } from "./market.js";
+import { officer } from "./officers.js";
 import { refusal } from "./refusals.js";
-import { session } from "./session.js";
 
 const PAGE = 50;
 const STATES = ["open", "in_review", "measure_proposed", "measure_applied", "closed", "dismissed"];
@@ -59,24 +60,6 @@ export function caseLink(id) {
 export function stateTag(state) {
   return el("span", { class: `tag ${state === "measure_applied" ? "critical" : state === "measure_proposed" ? "high" : ""}` },
     state.replaceAll("_", " "));
-}
-
-function officer(key) {
-  return el("span", { class: "id", title: key }, key === session.key ? "you" : short(key));
-}
-
-// A panel that does what a form asks, or says why the node refuses it, in its own place.
-function acting(act) {
-  const fault = el("div", { "aria-live": "assertive" });
-  const run = async (...given) => {
-    fault.replaceChildren();
-    try {
-      await act(...given);
-    } catch (error) {
-      fault.replaceChildren(refusal(error));
-    }
-  };
-  return { fault, run };
 }
 
 export async function show(root, { query, signal }) {

@@ -6,9 +6,11 @@ import { show as showAlerts } from "./alerts.js";
 import { show as showCases, showOne as showCase } from "./cases.js";
 import { el } from "./dom.js";
 import { show as showFlows } from "./flows.js";
+import { show as showForecasts } from "./forecasts.js";
 import { count, visible } from "./format.js";
 import { market } from "./market.js";
 import { show as showMembers } from "./members.js";
+import { show as showModels, showOne as showModel } from "./models.js";
 import { show as showOverview } from "./overview.js";
 import { show as showQuery } from "./query.js";
 import { refusal } from "./refusals.js";
@@ -28,6 +30,8 @@ const PANELS = [
   { name: "flows", title: "Flows", show: showFlows },
   { name: "members", title: "Members", show: showMembers, one: showMembers },
   { name: "segments", title: "Segments", show: showSegments },
+  { name: "forecasts", title: "Forecasts", show: showForecasts },
+  { name: "models", title: "Models", show: showModels, one: showModel },
   { name: "reports", title: "Reports", show: showReports, one: showReports },
   { name: "query", title: "Query", show: showQuery },
 ];
