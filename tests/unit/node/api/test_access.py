@@ -159,6 +159,8 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "list_segments": ("/v1/audit/segments", REGULATORS),
     "list_alerts": ("/v1/audit/alerts", REGULATORS),
     "get_alert": (f"/v1/audit/alerts/{ALERT_ID}", REGULATORS),
+    "list_aggregates": ("/v1/audit/aggregates", REGULATORS),
+    "release_aggregate": ("/v1/audit/aggregates", REGULATORS),
     "list_cases": ("/v1/audit/cases", REGULATORS),
     "open_case": ("/v1/audit/cases", REGULATORS),
     "get_case": (f"/v1/audit/cases/{CASE_ID}", REGULATORS),
@@ -189,15 +191,16 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
 
 JSON_BODIES: Final = {
     "run_query": b'{"sql":"SELECT 1"}',
+    "release_aggregate": b'{"measure":"accounts","epsilon":0.1}',
     "open_case": f'{{"alerts":["{ALERT_ID}"]}}'.encode(),
     "add_case_note": b'{"text":"looked at"}',
     "simulate_freeze": f'{{"accounts":["{encode_account_id(bytes(20))}"],"height":1}}'.encode(),
     "simulate_case": b"{}",
     "predict": b'{"model":"account-groups","rows":[{}]}',
-    "move_case": b'{"state":"in_review"}',
     "train_model": b'{"series":"account-outliers"}',
     "promote_model": b"{}",
     "decide_retrain_proposal": b'{"decision":"dismissed"}',
+    "move_case": b'{"state":"in_review"}',
 }
 """Bodies of those that take JSON."""
 
