@@ -32,11 +32,12 @@ from ledger.parameters import Parameters
 from node.gossip.tls import certificate_der, make_certificate
 from sunlit.devnet import free_addresses
 from sunlit.devnet_plan import consensus_parameters
+from tests import barriers
 from tests.factories import REGULATOR, Network, Signer, make_network
 from tests.functional.mining import EASED_DUTY, eased
 
 LOOPBACK = "127.0.0.1"
-HANG_S = 120  # a barrier that is never reached fails the test instead of hanging it
+HANG_S = barriers.HANG_S
 BLOCK_TIME_MS = 500
 
 

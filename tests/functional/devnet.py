@@ -29,6 +29,7 @@ from sunlit.devnet_document import config_path, is_devnet
 from sunlit.devnet_plan import USER_BALANCE
 from sunlit.home import choose_passphrase
 from sunlit.network_document import MembersDocument
+from tests import barriers
 from tests.functional.mining import EASED_DUTY, eased
 from wallet.building import sign_transaction
 from wallet.connection import token_source
@@ -36,7 +37,7 @@ from wallet.files import make_private_directory, write_private
 from wallet.keystore import Keystore, generate_seed
 from wallet.profile import Profile, load_profile
 
-HANG_S = 120  # a command that never ends fails the test instead of hanging it
+HANG_S = barriers.HANG_S
 CNY = AssetCode("CNY")
 NODES = 3
 BLOCK_TIME_MS = 500

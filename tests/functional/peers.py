@@ -16,9 +16,9 @@ from node.gossip.dialler import PeerAddress
 from node.gossip.limits import TransportLimits
 from node.gossip.tls import MemberCertificate, TrustStore, certificate_der, make_certificate
 from node.gossip.transport import PeerTransport
+from tests.barriers import HANG_S
 
 LOOPBACK = "127.0.0.1"
-HANG_S = 30  # a barrier that is never reached fails the test instead of hanging it
 KIB = 1024
 
 # Small sizes and quick redials; times that would end a session stay long unless a test shortens them.

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from node.audit import block_stream, events
+from tests.barriers import HANG_S
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem, serving
 
 PATH = "/v1/audit/blocks"
@@ -179,7 +180,7 @@ async def test_threat_69_final_streams_know_no_reorganisation(
 async def test_quiet_streams_say_that_they_live(node: ServedNode, client: Client) -> None:
     """A stream without news sends comments, which are no events."""
     stream = await _open(node, client, "from=4&follow=true")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_S):
         async for line in stream.response.content:
             if line.startswith(b":"):
                 break
@@ -192,7 +193,7 @@ async def test_threat_64_streams_end_with_their_token(node: ServedNode, client: 
     stream = await _open(node, client, "from=3&follow=true")
     _, cursor, _ = await stream.next()
     node.now_s += 600
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANG_S):
         assert await stream.rest() == []
     assert stream.comments[-1] == f": token_expired; resume with Last-Event-ID: {cursor}"
 
@@ -225,7 +226,7 @@ async def test_threat_67_slow_consumers_are_cut_off(
             f"Authorization: Bearer {token}\r\n\r\n".encode()
         )
         await writer.drain()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             await closed.wait()
         assert node.stream.consumers == 0
         writer.close()
@@ -237,7 +238,7 @@ async def test_stopping_the_server_ends_its_streams(node: ServedNode) -> None:
     async with serving(node) as client:
         stream = await _open(node, client, "from=3&follow=true")
         await stream.next()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             await client.server.close()
     assert node.stream.consumers == 0
 

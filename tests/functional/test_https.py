@@ -21,8 +21,8 @@ import pytest
 
 from sunlit.devnet import free_addresses
 from sunlit.devnet_plan import plan_network
+from tests.barriers import HANG_S
 
-HANG_S = 120  # a program that never ends fails the test instead of hanging it
 LEFT_OUT = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 """What Chromium does of its own accord, and a test needs not."""
 

@@ -17,8 +17,8 @@ from node.workers.child import Child
 from node.workers.errors import MinerFailed, VerifierFailed
 from node.workers.miner import RESTARTS_MAX, Miner
 from node.workers.pool import VerifierPool
+from tests.barriers import HANG_S
 
-HANG_S = 30  # a barrier that is never reached fails the test instead of hanging it
 RESIDENT_KIB_MAX = 25 * 1024
 IMPOSSIBLE = 0
 TRIVIAL = (1 << 256) - 1

@@ -25,9 +25,9 @@ from analytics.warehouse.opening import FILE_NAME
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.store import Settings, Warehouse, connect
 from ledger.addresses import encode_account_id
+from tests.barriers import HANG_S
 from tests.histories import DAY_MS, History
 
-HANG_S = 60
 """A stage that does not come to its end fails the test instead of hanging it."""
 
 

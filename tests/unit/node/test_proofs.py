@@ -25,13 +25,13 @@ from node.proofs import prove_account
 from node.runner import EngineRunner
 from node.shell import Shell
 from node.storage.chain import StoredChain
+from tests.barriers import HANG_S
 from tests.factories import CNY, OPENING_BALANCE
 from tests.refusals import refuses
 from tests.unit.node.core.bench import Bench, Made
 
 PEERS = ("bank2", "bank3", "regulator")
 PAID = 5
-HANG_S = 30  # a barrier that is never reached fails the test instead of hanging it
 
 
 def payments(bench: Bench, parent: Made, count: int, *, step_ms: int = 1_000) -> list[Made]:

@@ -32,11 +32,11 @@ from node.runner import INBOX_EVENTS_MAX, EngineRunner
 from node.storage.chain import StoredChain
 from node.storage.space import DiskSpace
 from node.storage.vote_journal import VoteJournalFile
+from tests.barriers import HANG_S
 
 FEEDERS = 3
 RESERVE = 1_000
 AMPLE = 10 * RESERVE
-HANG_S = 30  # a barrier that is never reached fails the test instead of hanging it
 PEER = MemberId("bank2")
 WRITE = RetireTransactions(
     retired=(Retirement(txid=TxId(bytes(32)), status=TransactionStatus.EXPIRED, code="expired"),)

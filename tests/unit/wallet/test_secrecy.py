@@ -13,10 +13,10 @@ import click
 import pytest
 
 from sunlit.cli import main
+from tests.barriers import HANG_S
 from wallet.secrecy import PASSPHRASE_VARIABLE
 
 SECRET = "correct-horse-battery-staple"
-HANG_S = 60  # a program that never ends fails the test instead of hanging it
 SECRET_WORDS = ("passphrase", "secret", "seed", "private", "key", "token", "pem", "password")
 NO_SECRETS = {"analytics train --seed"}
 """Options whose names sound like one: the seed of a model's chance stands in its card."""

@@ -18,6 +18,7 @@ from node.audit.conservation import (
 )
 from node.storage.view import ChainView
 from node.workers.child import Child
+from tests.barriers import HANG_S
 from tests.factories import CNY, OPENING_BALANCE
 from tests.unit.node.api.served import Client, Json, ServedNode, bearer, problem
 
@@ -159,7 +160,7 @@ async def test_a_long_count_goes_on_while_the_client_waits(
     monkeypatch.setattr(conservation, "WAIT_SECONDS_MAX", 0.0)
     refused = await ask(issuing, client, "height=8", status=503)
     assert refused["code"] == "supply_counting"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         await asyncio.shield(issuing.supply._waiting[8])
     assert (await ask(issuing, client, "height=8"))["conserved"] is True
     await issuing.supply.aclose()
@@ -179,7 +180,7 @@ async def test_heights_that_wait_are_bounded(
     assert (await counting).height == 8
     task = audit._counting
     assert task is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         await task
     assert (await audit.count(7)).books[0].redeemed == REDEEMED
     await audit.aclose()
