@@ -18,7 +18,7 @@ from wallet.secrecy import PASSPHRASE_VARIABLE
 
 SECRET = "correct-horse-battery-staple"
 SECRET_WORDS = ("passphrase", "secret", "seed", "private", "key", "token", "pem", "password")
-NO_SECRETS = {"analytics train --seed"}
+NO_SECRETS = {"analytics train --seed", "audit models train --seed"}
 """Options whose names sound like one: the seed of a model's chance stands in its card."""
 DUMPING = 'ulimit -S -c "$(ulimit -H -c)"; exec "$@"'
 """Runs a program with core files as large as they may be."""
