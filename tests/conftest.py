@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -55,6 +56,20 @@ def _is_measured(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in MEASURED)
 
 
+FIRST = ("tests/functional/shared/", "tests/functional/", "tests/simulation/")
+"""What takes longest begins first, so that no worker is left alone with it in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the directories of ``FIRST`` before the others; modules stay together and in order."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    within = (at for at, prefix in enumerate(FIRST) if item.nodeid.startswith(prefix))
+    return next(within, len(FIRST))
+
+
 class ByProcessesAndFixtures(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Keeps each directory of functional tests in one worker, and each module of others.
 
@@ -75,8 +90,19 @@ class ByProcessesAndFixtures(LoadScopeScheduling):  # type: ignore[misc] # xdist
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give xdist the scheduler."""
+    """Give xdist the scheduler, and keep it from putting groups of many tests first."""
+    config.option.loadscopereorder = False
     return ByProcessesAndFixtures(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """Let tests hear Ctrl-C, and with them what they start.
+
+    A shell without job control starts what it puts into the background deaf to it (POSIX, 2.11).
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
