@@ -17,6 +17,7 @@ from scripts.benchmarks.finality import measure_finality
 from scripts.benchmarks.hashing import measure_hashing
 from scripts.benchmarks.measure import Figure
 from scripts.benchmarks.network import measure_network
+from scripts.benchmarks.predict import measure_predict
 from scripts.benchmarks.regulator import measure_regulator
 from scripts.benchmarks.report import document, machine, table
 from scripts.benchmarks.start import measure_start
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "start": lambda is_quick: measure_start(BUILD, is_quick=is_quick),
     "warehouse": lambda is_quick: measure_warehouse(BUILD, is_quick=is_quick),
     "regulator": lambda is_quick: measure_regulator(BUILD, is_quick=is_quick),
+    "predict": lambda is_quick: measure_predict(BUILD, is_quick=is_quick),
 }
 
 

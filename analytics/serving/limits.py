@@ -44,8 +44,9 @@ PREDICT_ROWS_MAX: Final = 1_000
 """Most rows, or accounts, of one request for predictions."""
 PREDICT_BODY_BYTES_MAX: Final = MIB
 """Largest body of such a request, bytes; between the processes it may grow to three times that."""
-PREDICT_SECONDS_MAX: Final = 25.0
-"""Longest prediction, seconds, the loading of its model with it."""
+PREDICT_SECONDS_MAX: Final = 120.0
+"""Longest prediction, seconds, the start of its process and the loading of its model with it: longer
+than a request waits, so that a busy machine loads a model at all and the next request finds it."""
 PREDICT_WAITING_MAX: Final = 64
 """Predictions that wait for their turn; one more is told to come back."""
 MODELS_LOADED_MAX: Final = 4

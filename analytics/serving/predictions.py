@@ -19,6 +19,7 @@ from aiohttp import web
 from analytics.errors import RequestRefused
 from analytics.features.reading import AccountFeatures, Window, read_features
 from analytics.server import Route, Services
+from analytics.serving.predictor import refuse_rules
 from analytics.warehouse.sql import first_row
 
 _TIME: Final = "SELECT epoch_ms(time) FROM blocks WHERE height = ?"
@@ -28,6 +29,7 @@ async def predict(services: Services, request: web.Request) -> web.StreamRespons
     """Give predictions with their reasons, and the model that made them."""
     asked: dict[str, Any] = await request.json()
     version = await asyncio.to_thread(services.registry.find, asked["model"])
+    refuse_rules(version)
     height: int | None = None
     if "rows" in asked:
         rows: Sequence[Any] = asked["rows"]
@@ -75,7 +77,7 @@ def _values(
         raise RequestRefused(404, "unknown_account", f"no account {account}", pointer=pointer)
     values = found[account].values
     if not values["paid_count"] and not values["received_count"]:
-        detail = f"{account} neither paid nor was paid in the week up to block {height}"
+        detail = f"account {account} neither paid nor was paid in the week up to block {height}"
         raise RequestRefused(409, "account_without_features", detail, pointer=pointer)
     return values
 

@@ -18,6 +18,17 @@ _DAMAGED: Final = frozenset({"model_corrupt", "model_missing", "model_format"})
 """What a process says of a folder that it cannot load."""
 
 
+def refuse_rules(version: Version) -> None:
+    """Refuse what was never trained.
+
+    Raises:
+        RequestRefused: ``no_predictions`` (422).
+    """
+    if version.method == RULES:
+        detail = f"{version.series} is a rule, which reads the ledger and predicts no rows"
+        raise RequestRefused(422, "no_predictions", detail, id=version.id)
+
+
 class Predictor:
     """Predicts rows by models of a registry."""
 
@@ -31,12 +42,8 @@ class Predictor:
         """Return the JSON document of predictions, reasons and ``about``.
 
         Raises:
-            RequestRefused: ``no_predictions`` (422): rules and forecasters have none;
-                ``model_damaged`` (409); what `Worker.run_for_bytes` raises.
+            RequestRefused: ``model_damaged`` (409), and what `Worker.run_for_bytes` raises.
         """
-        if version.method == RULES:
-            detail = f"{version.series} is a rule, which reads the ledger and predicts no rows"
-            raise RequestRefused(422, "no_predictions", detail, id=version.id)
         folder = await self._folder(registry, version)
         try:
             return await self._worker.run_for_bytes(
