@@ -75,7 +75,11 @@ def test_columns_of_very_many_words_have_no_rule_of_words() -> None:
 def test_findings_are_panderas() -> None:
     """The library's own verdict over many rows, counted another way by numpy."""
     chance = np.random.default_rng(3)
-    seen = {"n": chance.normal(size=500), "g": chance.normal(size=500), "w": ["a", "b"] * 250}
+    seen: dict[str, Any] = {
+        "n": chance.normal(size=500),
+        "g": chance.normal(size=500),
+        "w": ["a", "b"] * 250,
+    }
     later = {"n": chance.normal(size=500) * 2, "g": chance.normal(size=500), "w": ["a", "c"] * 250}
     counted = {(each.column, each.check): each.rows for each in found(later, seen)}
     for name in ("n", "g"):
