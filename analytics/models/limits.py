@@ -34,6 +34,15 @@ CHOICE_ROWS_MAX: Final = 10_000
 """Rows of the learning part by which a model chooses its options."""
 DESIGN_CELLS_MAX: Final = 400_000_000
 """Largest design of a linear model, rows by its columns of 8 bytes."""
+EPOCH_ROWS_MAX: Final = 20_000
+"""Most rows that an epoch of a network draws. Of more rows each epoch draws others, so that all have
+their turn."""
+SERIES_POINTS_MAX: Final = 400_000
+"""Most values of a series that a network learns from."""
+SERIES_WINDOWS_MAX: Final = 20_000
+"""Most windows of a series that a network learns from, evenly spread; together they hold all of it."""
+SERIES_BESIDE_MAX: Final = 8
+"""Most columns beside a series, those of ``--features``."""
 MANIFEST_BYTES_MAX: Final = 64 * 1024**2
 """Largest ``model.json``, bytes."""
 TEXT_CHARACTERS_MAX: Final = 100_000

@@ -9,6 +9,7 @@ import torch
 
 from analytics.models.backtest import COVERAGE, first_origin
 from analytics.models.errors import DataRefused
+from analytics.models.limits import SERIES_BESIDE_MAX, SERIES_POINTS_MAX, SERIES_WINDOWS_MAX
 from analytics.models.network_training import (
     VALIDATION_SHARE,
     Course,
@@ -28,18 +29,12 @@ if TYPE_CHECKING:
     from analytics.models.network_training import Batch
     from analytics.models.tabular import Table
 
-POINTS_MAX: Final = 400_000
-"""Most values of a series."""
-WINDOWS_MAX: Final = 20_000
-"""Most windows that are learned from, evenly spread over a series; together they hold all of it."""
 WINDOW_STEPS_MIN: Final = 8
 """Fewest values that a network sees at an origin."""
 WINDOW_STEPS_MAX: Final = 120
 """Most values that a network sees at an origin."""
 WINDOWS_MIN: Final = 30
 """Fewest windows that are learned from."""
-BESIDE_MAX: Final = 8
-"""Most columns beside the series, those of ``--features``."""
 _WINDOW_SHARE: Final = 4
 """Windows that the learning part is as long as, at least."""
 _WINDOW_USUAL: Final = 20
@@ -133,11 +128,11 @@ def panel_of(table: Table, request: Request) -> tuple[Panel, int]:
     if request.target in names or request.time in names:
         detail = "--features: columns beside the series; its target and time are not among them"
         raise DataRefused("target_as_feature", detail)
-    if len(names) > BESIDE_MAX:
-        detail = f"--features: {len(names)} columns; at most {BESIDE_MAX} go beside a series"
+    if len(names) > SERIES_BESIDE_MAX:
+        detail = f"--features: {len(names)} columns; at most {SERIES_BESIDE_MAX} go beside a series"
         raise DataRefused("too_many_features", detail, columns=len(names))
-    if len(table) > POINTS_MAX:
-        detail = f"{len(table)} rows; a series has at most {POINTS_MAX}"
+    if len(table) > SERIES_POINTS_MAX:
+        detail = f"{len(table)} rows; a series has at most {SERIES_POINTS_MAX}"
         raise DataRefused("data_too_large", detail, rows=len(table))
     panel = Panel.of(table, request, names)
     return panel, request.horizon or panel.series.season
@@ -166,10 +161,10 @@ def new_network(panel: Panel, frame: Frame, hidden: int) -> QuantileNetwork:
 
 
 def spread(origins: np.ndarray) -> np.ndarray:
-    """Return at most `WINDOWS_MAX` origins, evenly spread."""
+    """Return at most `SERIES_WINDOWS_MAX` origins, evenly spread."""
     import numpy as np  # noqa: PLC0415
 
-    places = np.linspace(0, len(origins) - 1, min(len(origins), WINDOWS_MAX)).astype(np.intp)
+    places = np.linspace(0, len(origins) - 1, min(len(origins), SERIES_WINDOWS_MAX)).astype(np.intp)
     return origins[places]
 
 

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from analytics.models.errors import DataRefused, ModelUnusable
+from analytics.models.limits import EPOCH_ROWS_MAX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 EPOCHS_MAX: Final = 200
 """Most epochs of a training: passes over its rows."""
-EPOCH_ROWS_MAX: Final = 20_000
-"""Most rows that an epoch draws. Of more rows each epoch draws others, so that all have their turn."""
 STOPPING_ROWS_MAX: Final = 20_000
 """Most rows by whose loss a training stops: the same in every epoch, evenly spread."""
 BATCH_ROWS: Final = 64
