@@ -257,6 +257,12 @@ def models(session: Session) -> None:
 )
 @click.option("--out", type=_FOLDER, required=True, metavar="FILE", help="Parquet, or .csv.")
 @click.option("--until", type=click.IntRange(0), metavar="HEIGHT", help="Last block; else all.")
+@click.option(
+    "--activity",
+    type=click.IntRange(3, 168),
+    metavar="SPANS",
+    help="Add what each account did in each of so many equal spans of the week, as columns.",
+)
 @_engine_option
 @_master_option
 @home_options
@@ -266,20 +272,24 @@ def features(
     data: Path,
     out: Path,
     until: int | None,
+    activity: int | None,
     engine: str,
     master: str | None,
 ) -> None:
     """Compute the features of all accounts over the week that ends with a block.
 
     The same expressions run on DuckDB here and on a Spark cluster, whose workers must see PATH.
+    With --activity the columns NAME_t01 to NAME_tNN are the images that `cnn` learns from.
 
-    Example: sunlit analytics features --data exported --out features.parquet
+    Example: sunlit analytics features --data exported --activity 28 --out features.parquet
     """  # fmt: skip
     from analytics.features.engines import History, history_features  # noqa: PLC0415
 
     _require_spark(engine, master)
     progress(f"computing on {engine}")
-    found = history_features(History.of(data), until=until, engine=engine, master=master)
+    found = history_features(
+        History.of(data), until=until, engine=engine, master=master, activity=activity
+    )
     _warn(found.quality)
     rows = found.rows
     if out.suffix == ".csv":

@@ -86,21 +86,31 @@ class HistoryFeatures:
 
 
 def history_features(
-    history: History, *, until: int | None, engine: str, master: str | None
+    history: History,
+    *,
+    until: int | None,
+    engine: str,
+    master: str | None,
+    activity: int | None = None,
 ) -> HistoryFeatures:
     """Return the features of all accounts over the week that ends with a block.
 
     ``until`` is its height, None for the last one. ``engine`` is ``duckdb`` or ``spark``, ``master``
-    the cluster's URL.
+    the cluster's URL. With ``activity`` the account's image of that many spans follows the features.
 
     Raises: DataRefused (``missing_column``, ``data_unreadable``, ``data_empty``), ExtraMissing.
     """
     import ibis  # noqa: PLC0415 - imports are slow
 
     from analytics.features.accounts import NAMES, features  # noqa: PLC0415 - imports ibis
+    from analytics.features.images import image_names, images  # noqa: PLC0415 - imports ibis
     from analytics.features.rules import check_features, check_legs  # noqa: PLC0415 - imports ibis
 
-    expression = features().select("account", "member", "kind", *NAMES)
+    expression, names = features(), NAMES
+    if activity is not None:
+        names = (*NAMES, *image_names(activity))
+        expression = expression.left_join(images(activity), "account")
+    expression = expression.select("account", "member", "kind", *names)
     opened = _spark(history, master) if engine == "spark" else _duckdb(history)
     with opened as (sql, columns, read):
         _make_tables(sql, columns, until)
@@ -108,7 +118,8 @@ def history_features(
         findings = check_legs(read)
     if rows.empty:
         raise DataRefused("data_empty", "no account was open by then", until=until)
-    rows[list(NAMES)] = rows[list(NAMES)].astype("float64").round(DECIMALS)
+    # An account without a payment in the window has no image, and is 0 throughout.
+    rows[list(names)] = rows[list(names)].astype("float64").fillna(0.0).round(DECIMALS)
     rows = rows.sort_values("account").reset_index(drop=True)
     return HistoryFeatures(rows=rows, quality=(*findings, *check_features(rows)))
 

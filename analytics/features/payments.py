@@ -108,7 +108,7 @@ def sized(source: Source) -> Table:
         "asset", unit=(ibis.literal(10.0) ** ASSETS.decimals * ROUND_UNITS).cast("int64")
     )
     joined = of.join(source.means, "asset").join(rounding, "asset")
-    since_receipt = _seconds(joined.time) - _seconds(joined.receipt)
+    since_receipt = whole_seconds(joined.time) - whole_seconds(joined.receipt)
     return joined.select(
         "time",
         "debit",
@@ -160,6 +160,6 @@ def _until_the_end() -> Table:
     )
 
 
-def _seconds(time: TimestampValue) -> IntegerValue:
+def whole_seconds(time: TimestampValue) -> IntegerValue:
     """Return whole seconds since 1970; engines differ in what they do with fractions."""
     return time.truncate("s").epoch_seconds().cast("int64")

@@ -58,6 +58,13 @@ CATALOG: Final[Mapping[str, Entry]] = {
         purpose="Probabilities of a text's classes, in any language, word by word.",
         options=("--text", "--target"),
     ),
+    "cnn": Entry(
+        module="cnn",
+        attribute="CNN",
+        purpose="Probabilities of classes from series of columns over time, as images.",
+        options=("--target",),
+        extra="deep",
+    ),
     "arima": Entry(
         module="arima",
         attribute="Arima",
