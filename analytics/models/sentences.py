@@ -100,7 +100,7 @@ class Sentences:
         (``embedding_changed``) when its files are others.
         """
         wanted = EMBEDDINGS[name]
-        folder = _folder(wanted)
+        folder = folder_of(wanted)
         for file, known in (
             ("model.safetensors", wanted.weights_sha256),
             ("tokenizer.json", wanted.tokens_sha256),
@@ -212,8 +212,11 @@ def pooled(network: BertModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.T
     return torch.nn.functional.normalize(summed, dim=1)
 
 
-def _folder(wanted: Embedding) -> Path:
-    """Return where a package's files are, without importing it."""
+def folder_of(wanted: Embedding) -> Path:
+    """Return where a package's files are, without importing it.
+
+    Raises: ExtraMissing when it is not installed in the version that is known.
+    """
     module, _, inside = wanted.folder.partition("/")
     found = find_spec(module)
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from analytics.models import text_line
-from analytics.models.errors import DataRefused, ModelUnusable
+from analytics.models.errors import DataRefused, ExtraMissing, ModelUnusable
 from analytics.models.folder import load_model
 from analytics.models.interface import Model, Request
 from analytics.models.tabular import Table
@@ -187,3 +189,12 @@ def test_one_class_and_few_rows_are_refused(rows: Table) -> None:
         with pytest.raises(DataRefused) as refused:
             trained("text", wrong, REQUEST)
         assert refused.value.code == code
+
+
+def test_an_embedding_without_its_libraries_says_what_to_install(
+    rows: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TF-IDF needs nothing; an embedding names the extra."""
+    monkeypatch.setitem(sys.modules, "analytics.models.sentences", None)
+    with pytest.raises(ExtraMissing, match=r"pip install 'sunlit\[text\]'"):
+        trained("text", rows, replace(REQUEST, embedding="minilm"))
