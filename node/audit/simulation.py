@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from analytics.client import AnalyticsClient
 from node.analytics.asking import analytics_of
 from node.analytics.simulation_documents import (
     CaseSimulationBody,
@@ -21,22 +22,26 @@ from node.audit.cases import CASE_BODY_BYTES_MAX, TAG, case_of
 
 async def simulate_accounts(call: Call, _: NoQuery) -> web.Response:
     """Give what a freeze of accounts would have changed of the history."""
+    client = analytics_of(call).client
     body = await read_body(call.request, SimulationBody, bytes_max=CASE_BODY_BYTES_MAX)
     asked = {"accounts": [account_text(account) for account in body.accounts]}
-    return await _simulation(call, "/simulations", body, asked)
+    return await _simulation(call, client, "/simulations", body, asked)
 
 
 async def simulate_case(call: Call, _: NoQuery) -> web.Response:
     """Give what a freeze of a case's accounts would have changed of the history."""
-    case_id = case_of(call)
+    client, case_id = analytics_of(call).client, case_of(call)
     body = await read_body(call.request, CaseSimulationBody, bytes_max=CASE_BODY_BYTES_MAX)
-    return await _simulation(call, f"/cases/{case_id}/simulation", body, {})
+    return await _simulation(call, client, f"/cases/{case_id}/simulation", body, {})
 
 
 async def _simulation(
-    call: Call, path: str, body: SimulationBody | CaseSimulationBody, asked: dict[str, Any]
+    call: Call,
+    client: AnalyticsClient,
+    path: str,
+    body: SimulationBody | CaseSimulationBody,
+    asked: dict[str, Any],
 ) -> web.Response:
-    client = analytics_of(call).client
     call.release_view()
     if body.height is not None and body.until is not None and body.until < body.height:
         message = "a replay ends at the freeze's block or above it"
