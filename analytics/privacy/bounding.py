@@ -50,8 +50,9 @@ class Bounded:
 def read_bounded(cursor: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> Bounded:
     """Return the bounded sums of all groups.
 
-    An account that is in more groups than it may be keeps those whose hash with it is smallest: the
-    choice follows from its own payments alone, and prefers no group.
+    An account that is in more groups than it may be keeps those whose hash with its id is smallest:
+    the choice prefers no group, and follows from nothing that another account did. (The warehouse's
+    number of an account tells how many were opened before it.)
 
     Raises:
         RequestRefused: see `question_of`.
@@ -70,7 +71,7 @@ def _query(question: Question) -> str:
     asset = "" if question.asset is None else "AND l.asset = $asset"
     return f"""
         WITH of_account AS (
-            SELECT l.debit AS account, {_GROUPS[question.by]} AS grouped,
+            SELECT a.account, {_GROUPS[question.by]} AS grouped,
                    {_OF_ACCOUNT[question.measure]} AS added
             FROM internal.legs AS l JOIN internal.accounts AS a ON a.key = l.debit
             WHERE l.kind = 'transfer' AND l.debit <> l.credit AND l.height <= $height
