@@ -21,6 +21,7 @@ from scripts.modelling.figures import Evaluation, Figure
 EVALUATIONS: Final = {
     "logistic": "scripts.modelling.classical:logistic",
     "random-forest": "scripts.modelling.classical:random_forest",
+    "cnn": "scripts.modelling.cnn:cnn",
     "text": "scripts.modelling.text:text",
     "text-embedding": "scripts.modelling.text:text_embedding",
     "text-fine-tuned": "scripts.modelling.text:text_fine_tuned",

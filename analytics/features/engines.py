@@ -119,7 +119,8 @@ def history_features(
     if rows.empty:
         raise DataRefused("data_empty", "no account was open by then", until=until)
     # An account without a payment in the window has no image, and is 0 throughout.
-    rows[list(names)] = rows[list(names)].astype("float64").fillna(0.0).round(DECIMALS)
+    measured = rows[list(names)].astype("float64").fillna(0.0).round(DECIMALS)
+    rows = rows[["account", "member", "kind"]].join(measured)
     rows = rows.sort_values("account").reset_index(drop=True)
     return HistoryFeatures(rows=rows, quality=(*findings, *check_features(rows)))
 

@@ -35,6 +35,7 @@ from analytics.models.image_network import (
     rows_a_pass,
 )
 from analytics.models.images import Layout
+from analytics.models.limits import IMAGE_CELLS_MAX
 from analytics.models.linear import probabilities_of
 from analytics.models.network_training import (
     Batch,
@@ -67,8 +68,6 @@ BATCH_ROWS_MAX: Final = 256
 """Most rows of a batch."""
 BATCHES: Final = 32
 """Batches of an epoch, as far as the bounds of their rows let them."""
-IMAGE_CELLS_MAX: Final = 200_000_000
-"""Largest training, rows by the values that each becomes, of 8 bytes."""
 _LOG_MIN: Final = 1e-6
 """Probability that a logarithm is taken of at least, as in calibration."""
 

@@ -43,6 +43,8 @@ SERIES_WINDOWS_MAX: Final = 20_000
 """Most windows of a series that a network learns from, evenly spread; together they hold all of it."""
 SERIES_BESIDE_MAX: Final = 8
 """Most columns beside a series, those of ``--features``."""
+IMAGE_CELLS_MAX: Final = 200_000_000
+"""Largest training of a network of images, rows by the values that each becomes, of 8 bytes."""
 MANIFEST_BYTES_MAX: Final = 64 * 1024**2
 """Largest ``model.json``, bytes."""
 TEXT_CHARACTERS_MAX: Final = 100_000
