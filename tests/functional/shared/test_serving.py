@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 
 from ledger.addresses import encode_account_id
+from tests.functional.conftest import SPARE_ACCOUNTS
 from tests.functional.devnet import HANG_S, Api, Devnet
+from tests.functional.shared.test_response import until_taken_in
 
 HORIZON = 2
+SERIES = "account-outliers"
 SPANS_S = 33
 """Seconds of the chain in which thirty whole ones lie, which is what a forecast is made from."""
 
@@ -54,12 +58,43 @@ async def test_payments_are_forecast_from_the_chain(net: Devnet, api: Api) -> No
     assert late.stderr.splitlines()[-1].startswith("error[history_too_short]: ")
 
 
-async def test_who_predicts_no_rows_says_so(net: Devnet, api: Api) -> None:
-    """A rule of the registry, and no model at all; at a bank's node there are no models."""
+async def test_a_trained_model_says_why_of_accounts_and_rows(
+    net: Devnet, api: Api, tmp_path: Path
+) -> None:
+    """Trained on the ledger's features, put in place by another officer, asked by its question's name."""
+    paid = tmp_path / "paid.csv"
+    names = [f"bank1-spare-{number}" for number in range(SPARE_ACCOUNTS)]
+    rows = [f"{name},{number + 1}.50,CNY,thanks" for number, name in enumerate(names)]
+    paid.write_text("\n".join(["to,amount,asset,reference", *rows, ""]))
+    net.done("wallet", "batch", str(paid), "--from", "treasury", "--wait", "final")
+    await until_taken_in(api)
+    training = net.done("audit", "models", "train", SERIES, "--method", "pca", "--wait")
+    net.done("audit", "models", "promote", training["model"], "--as", "regulator-checker")
+
+    words = ("audit", "predict", "--model", SERIES, "--json")
+    asked = [word for name in names[-2:] for word in ("--account", name)]
+    ended = net.sunlit(*words, *asked)
+    assert ended.status == 0, ended.stderr
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [line["row"] for line in lines] == [1, 2]
+    shown = net.done("audit", "models", "show", training["model"])
+    for name, line in zip(names[-2:], lines, strict=True):
+        assert line["account"] == encode_account_id(net.account(name))
+        assert line["prediction"] in ("ordinary", "outlier")
+        assert line["reasons"]
+        assert line["model"]["id"] == training["model"]
+        assert line["model"]["state"] == "champion"
+        assert line["model"]["card_hash"] == shown["card_hash"]
+
+    table = tmp_path / "rows.csv"
+    table.write_text("paid_count\n3\n")
     alice = encode_account_id(net.account("alice"))
-    for model, code in (("structuring", "no_predictions"), ("nobody", "unknown_model")):
-        ended = net.sunlit("audit", "predict", "--model", model, "--account", alice)
-        assert (ended.status, ended.stdout) == (1, "")
-        assert ended.stderr.splitlines()[-1].startswith(f"error[{code}]: "), ended.stderr
+    for model, about, code in (
+        (SERIES, ("--data", str(table)), "missing_column"),
+        ("structuring", ("--account", alice), "no_predictions"),
+    ):
+        refused = net.sunlit("audit", "predict", "--model", model, *about)
+        assert (refused.status, refused.stdout) == (1, "")
+        assert refused.stderr.splitlines()[-1].startswith(f"error[{code}]: "), refused.stderr
     status, problem = await api.get("bank1", "/v1/audit/forecasts", reader="regulator")
     assert (status, problem["code"]) == (404, "analytics_disabled")
