@@ -28,7 +28,7 @@ from analytics.models.linear import probabilities_of, slopes_of
 from analytics.models.measures import class_measures
 from analytics.models.reasons import reasons_of
 from analytics.models.text_line import SENTENCE, Choice, Line, learn, relearn
-from analytics.models.wording import BLOCKS, Block, Wording, normal, pieces_of, words_of
+from analytics.models.wording import BLOCKS, Block, Wording, normal, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,8 +181,7 @@ class Text(ClassModel):
         baseline = probabilities_of(self._line.intercepts[None])[0]
         texts = _texts(known, self.features)
         for text, moved in zip(texts, self._moved(texts), strict=True):
-            times = Counter(term for term, word in pieces_of(text) if term == word)
-            times |= Counter(term for term, _ in words_of(text))
+            times = Counter(term for term, _ in words_of(text))
             told = 1 if len(self.classes) == 2 else int(moved.probabilities.argmax())
             reasons = reasons_of(
                 moved.words,
@@ -366,7 +365,9 @@ def _quoted(reason: Reason, column: str) -> Reason:
 def _save_arrays(lines: list[Line], path: Path) -> None:
     import numpy as np  # noqa: PLC0415
 
-    arrays: dict[str, Any] = {f"idf{place}": each.idf for place, each in enumerate(lines[0].wording.blocks)}
+    arrays: dict[str, Any] = {
+        f"idf{place}": each.idf for place, each in enumerate(lines[0].wording.blocks)
+    }
     for place, line in enumerate(lines):
         arrays |= {
             f"centre{place}": line.centre,

@@ -42,31 +42,40 @@ COMMON_TEXTS: Final = 1_000
 NO_TEXT: Final = "(no text)"
 """The word of a text that has none."""
 
-Analysis = Callable[[str], Iterator[tuple[str, str]]]
-"""Yields the terms of a text, each with the word that a reason names for it."""
+Analysis = Callable[[str], Iterator[tuple[str, tuple[str, ...]]]]
+"""Yields the terms of a text, each with the words that a reason names for it, in equal shares."""
 
 
-def words_of(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the words of a text, and two in a row."""
+def words_of(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the words of a text, and two in a row.
+
+    A letter of a script without spaces is of the pairs that it stands in: these read as words.
+    """
     spans = spans_of(normal(text))
-    for _, word in spans:
-        yield word, word
-    for (first, word), (second, following) in pairwise(spans):
-        is_joined = first + len(word) == second and _UNSPACED_ONLY.fullmatch(word + following)
+    joined = [
+        first + len(word) == second and _UNSPACED_ONLY.fullmatch(word + following) is not None
+        for (first, word), (second, following) in pairwise(spans)
+    ]
+    words = [word for _, word in spans]
+    for place, word in enumerate(words):
+        pairs = [at for at in (place - 1, place) if 0 <= at < len(joined) and joined[at]]
+        yield word, tuple(words[at] + words[at + 1] for at in pairs) or (word,)
+    for is_joined, (word, following) in zip(joined, pairwise(words), strict=True):
         pair = word + following if is_joined else f"{word} {following}"
-        yield pair, pair
+        yield pair, (pair,)
     if not spans:
-        yield NO_TEXT, NO_TEXT
+        yield NO_TEXT, (NO_TEXT,)
 
 
-def pieces_of(text: str) -> Iterator[tuple[str, str]]:
+def pieces_of(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the pieces of a text's words, or of its runs of letters without spaces."""
     for match in _TOKEN.finditer(normal(text)):
         unspaced, word = match[1], match[2]
         if unspaced is not None:
-            yield from ((piece, piece) for piece in _runs(unspaced, UNSPACED_PIECES))
+            for piece in _runs(unspaced, UNSPACED_PIECES):
+                yield piece, tuple(_runs(piece, (2, 2)))
         elif word is not None:
-            yield from ((piece, word) for piece in _runs(f" {word} ", PIECES))
+            yield from ((piece, (word,)) for piece in _runs(f" {word} ", PIECES))
 
 
 def spans_of(text: str) -> list[tuple[int, str]]:
@@ -143,14 +152,13 @@ class Wording:
             columns: list[int] = []
             shares: list[float] = []
             for own, analysis in zip(places, BLOCKS.values(), strict=True):
-                pairs = Counter(pair for pair in analysis(text) if pair[0] in own)
-                totals: Counter[str] = Counter()
-                for (term, _), count in pairs.items():
-                    totals[term] += count
-                for (term, word), count in pairs.items():
-                    names.append(word)
-                    columns.append(own[term])
-                    shares.append(float(weights[own[term]]) * count / totals[term])
+                found = [pair for pair in analysis(text) if pair[0] in own]
+                totals = Counter(term for term, _ in found)
+                for (term, words), count in Counter(found).items():
+                    share = float(weights[own[term]]) * count / totals[term] / len(words)
+                    names += words
+                    columns += [own[term]] * len(words)
+                    shares += [share] * len(words)
             yield names, np.asarray(columns, dtype=np.intp), np.asarray(shares)
 
     def encode(self, texts: Sequence[str]) -> Any:

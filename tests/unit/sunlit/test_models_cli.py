@@ -71,7 +71,7 @@ def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> 
 
 def test_rows_unlike_the_training_are_told_and_kept(loans: Path, tmp_path: Path) -> None:
     """A warning for each column on standard error, findings in the JSON, a prediction for each row."""
-    _json(_run("train", "kmeans", "--data", loans, "--out", tmp_path / "g", "--json"))
+    _json(_run("train", "pca", "--data", loans, "--out", tmp_path / "g", "--json"))
     later = credit(30, seed=5).frame
     later.loc[2, "age"] = 400.0
     path = tmp_path / "later.csv"
@@ -88,6 +88,11 @@ def test_faults_are_one_line_with_a_code(loans: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     for arguments, status, text in (
         (("train", "logistic", "--data", loans, "--out", out), 2, "--target"),
+        (
+            ("train", "pca", "--data", loans, "--out", out, "--embedding", "minilm"),
+            2,
+            "pca takes no --embedding",
+        ),
         (("train", "oracle", "--data", loans, "--out", out), 1, "error[unknown_model]"),
         (("train", "pca", "--data", tmp_path / "no", "--out", out), 1, "error[data_missing]"),
         (("predict", out, "--data", loans), 1, "error[model_missing]"),

@@ -38,8 +38,10 @@ def test_words_of_scripts_with_spaces_and_without() -> None:
         *("付", "手", "续", "费", "ok"),
         *("付手", "手续", "续费", "费 ok"),
     ]
-    assert dict(pieces_of("手续费用"))["手续费"] == "手续费"
-    assert ("ee ", "fee") in set(pieces_of("Fee"))
+    assert dict(pieces_of("手续费用"))["手续费"] == ("手续", "续费")
+    assert dict(words_of("手续费 税"))["续"] == ("手续", "续费")
+    assert dict(words_of("手续费 税"))["税"] == ("税",)
+    assert ("ee ", ("fee",)) in set(pieces_of("Fee"))
     assert [word for _, word in spans_of("किराया")] == ["किराया"]
 
 
@@ -51,7 +53,7 @@ def test_forms_of_one_letter_are_one() -> None:
 
 def test_a_text_without_words_has_a_word_for_that() -> None:
     """Emptiness is something that can be learned from, and not a row of nothing."""
-    assert list(words_of(" ,. ")) == [(NO_TEXT, NO_TEXT)]
+    assert list(words_of(" ,. ")) == [(NO_TEXT, (NO_TEXT,))]
     made, _ = Wording.of(["", "rent"])
     assert NO_TEXT in made.blocks[0].terms
 
