@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from wallet.encryption import Derivation
 
 # Repeatable by default, because a suite that fails now and then is soon ignored. To look for new
 # failures: HYPOTHESIS_PROFILE=explore. Deadlines are wall-clock assertions, so there are none.
@@ -103,6 +106,14 @@ def ctrl_c() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def derivations() -> Iterator[None]:
+    """Derive each key of each passphrase once: Argon2id is as costly as ever, and a pure function."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Derivation, "derive", cache(Derivation.derive))
+        yield
 
 
 @pytest.fixture(autouse=True)

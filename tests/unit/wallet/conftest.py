@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from ledger.identity import MemberId
 from tests.factories import Network, Signer, make_network
 from tests.unit.wallet.fake_node import FakeNode
 from wallet.cli import wallet
-from wallet.encryption import unwrap_data_key
 from wallet.files import write_private
 from wallet.keystore import KeyEntry, KeyRole, Keystore, SigningKey
 from wallet.profile import Profile, ProfileNode, save_profile
@@ -64,22 +62,14 @@ async def node(network: Network) -> AsyncIterator[FakeNode]:
     await fake.server.close()
 
 
-_unwrap_once = cache(unwrap_data_key)
-
-
 @pytest.fixture
 def wallet_home(
     stocked_home: Path,
     home: Path,
     node: FakeNode,
     network: Network,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """Return this test's home: everyone's keys, and a profile with the node in this process.
-
-    The derivation is as costly as ever, but is done once for all commands of all tests.
-    """
-    monkeypatch.setattr("wallet.keystore.unwrap_data_key", _unwrap_once)
+    """Return this test's home: everyone's keys, and a profile with the node in this process."""
     shutil.copytree(stocked_home, home)
     members = (MemberId("bank1"), MemberId("bank2"), MemberId("regulator"))
     nodes = tuple(ProfileNode(name=name, member=name, api=node.url) for name in members)
