@@ -1,16 +1,19 @@
 """Rows in few coordinates by a network, the gaps of rows, and the rows that do not fit.
 
-    row ─encode─▶ values ─down─▶ coordinates ─up─▶ values again     score = Σ error² ÷ usual error²
+    row ─encode─▶ values ─down─▶ coordinates ─up─▶ values again
+    every other column ─▶ the columns between them, and the other way     score = Σ error² ÷ usual²
 
-What a column is told wrong by, in units of what is usual, is its part of the score. A row whose
-logarithm of it is far above the usual is an outlier, as in `pca`. What is usual is measured on rows
-that the network did not learn from, where there are enough of them.
+A network that is shown a strange value can tell it again. So a row is scored by what its columns say of
+each other: each half of them is told from the other half, as gaps are filled. What a column is told
+wrong by, in units of what is usual, is its part of the score. A row whose logarithm of it is far above
+the usual is an outlier, as in `pca`. What is usual is measured on rows that the network did not learn
+from, where there are enough of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -54,7 +57,7 @@ COORDINATES_MAX: Final = 32
 """Most coordinates."""
 ENCODED_PER_COORDINATE: Final = 4
 """Encoded columns that a coordinate stands for."""
-OUTLIER_DEVIATIONS: Final = 4.0
+OUTLIER_DEVIATIONS: Final = 3.0
 """Robust deviations of a row's log score from the median that make it an outlier."""
 REFERENCE_ROWS_MIN: Final = 50
 """Fewest rows not learned from that say what is usual; with fewer, those learned from say it."""
@@ -68,8 +71,10 @@ _LAYER: Final = ((5_000, 128), (500, 64), (0, 32))
 """Rows learned from, at least, and the numbers of a layer."""
 _WINSOR: Final = 0.99
 """Quantile that a squared error counts as at most when the usual one is measured."""
-_NORMAL_MAD: Final = 1.4826
-"""Median absolute deviation of a normal distribution to its standard deviation."""
+_NORMAL_QUARTILE: Final = 1.4826
+"""Distance of a normal distribution's quartile from its median to its standard deviation."""
+_HALVES: Final = 2
+"""Parts of the columns that are told from one another when a row is scored."""
 _FILES: Final = ("encoder.skops", "network.safetensors")
 _ERROR_FLOOR: Final = 1e-6
 """Smallest usual error, a square of standard deviations: a column that is told exactly has none."""
@@ -96,8 +101,9 @@ class Usual:
         errors = cut.sum(axis=0) / np.maximum(present.sum(axis=0), 1.0)
         errors = np.maximum(errors, _ERROR_FLOOR)
         logs = np.log(np.maximum((squares / errors).sum(axis=1), _TINY))
-        median = float(np.median(logs))
-        deviation = max(float(np.median(np.abs(logs - median))) * _NORMAL_MAD, _TINY)
+        median, upper = (float(np.quantile(logs, share)) for share in (0.5, 0.75))
+        # Of the upper half alone: rows that are told well have logarithms far below.
+        deviation = max((upper - median) * _NORMAL_QUARTILE, _TINY)
         return cls(errors=tuple(errors.tolist()), median=median, deviation=deviation)
 
 
@@ -186,7 +192,7 @@ class Autoencoder(Transformer):
         return self._network.width
 
     def predict(self, table: Table) -> Iterator[Prediction]:
-        """Yield whether each row is an outlier; the score says how badly it is told again.
+        """Yield whether each row is an outlier; the score says how badly its columns tell each other.
 
         The reasons add up to it; a gap has no part.
         """
@@ -221,8 +227,9 @@ class Autoencoder(Transformer):
     def evaluate(self, table: Table) -> Metrics:
         """Return the mean square of the error, in standard deviations, and the share of outliers."""
         known = require(table, self.features)
-        squares, present = self.squares(known)
-        values = present[:, self._encoder.owner].sum()
+        encoded = self._encoder.encode(known)
+        squares = self._by_column(encoded, self._told(encoded))
+        values = encoded.present[:, self._encoder.owner].sum()
         return {
             "reconstruction_error": float(squares.sum() / max(values, 1.0)),
             "outlier_share": float(self._is_outlier(self._parts(known)).mean()),
@@ -306,9 +313,20 @@ class Autoencoder(Transformer):
         )
 
     def squares(self, known: Table) -> tuple[np.ndarray, np.ndarray]:
-        """Return squared errors and which values are present, both (rows, columns)."""
-        encoded = self._encoder.encode(known)
-        return self._by_column(encoded, self._told(encoded)), encoded.present
+        """Return squared errors of columns, each told from half of the others, and 1 for each value.
+
+        Both have the shape (rows, columns); a gap has no error and counts as 0.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        encoded, owner = self._encoder.encode(known), self._encoder.owner
+        told = np.zeros_like(encoded.values)
+        for half in range(_HALVES):
+            shown = encoded.present.copy()
+            shown[:, half::_HALVES] = 0.0
+            is_asked = owner % _HALVES == half
+            told[:, is_asked] = self._told(replace(encoded, present=shown))[:, is_asked]
+        return self._by_column(encoded, told), encoded.present
 
     def _by_column(self, encoded: Encoded, told: np.ndarray) -> np.ndarray:
         owner = self._encoder.owner
@@ -344,7 +362,7 @@ class Autoencoder(Transformer):
         names = [column.name for column in self.features]
         errors = zip(names, own.sum(axis=0) / cells, other.sum(axis=0) / cells, strict=True)
         self.column_errors = tuple((name, float(one), float(two)) for name, one, two in errors)
-        parts = (own / np.asarray(self.usual.errors)).mean(axis=0)
+        parts = self._parts(held_out).mean(axis=0)
         ranked = sorted(zip(names, parts, strict=True), key=lambda each: (-each[1], each[0]))
         self.importances = tuple(
             Importance(feature=n, importance=float(part)) for n, part in ranked
