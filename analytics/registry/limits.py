@@ -16,8 +16,8 @@ TRAINING_SECONDS_MAX: Final = 1_800.0
 """Longest training, seconds by the clock; it is ended then."""
 TRAINING_CPU_SECONDS_MAX: Final = 1_200
 """Processor time of a training, seconds."""
-TRAINING_MEMORY_MIB: Final = 2_048
-"""Memory of a training's process, MiB."""
+TRAINING_MEMORY_MIB: Final = 3_072
+"""Memory that a training's process may ask for, MiB; libraries ask for more than they use."""
 TRAINING_FILES_MAX: Final = 256
 """File descriptors of a training's process."""
 TRAINING_FILE_MIB: Final = 512
