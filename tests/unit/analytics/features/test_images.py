@@ -128,7 +128,7 @@ def test_the_command_takes_the_spans_that_there_are() -> None:
     assert (option.type.min, option.type.max) == (SPANS_MIN, SPANS_MAX)  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
+@pytest.mark.spark
 @pytest.mark.skipif(
     importlib.util.find_spec("pyspark") is None or shutil.which("java") is None,
     reason="needs Java and the extra spark",
