@@ -11,7 +11,9 @@ from analytics.models.catalog import CATALOG, Entry, model_class
 from analytics.models.errors import ExtraMissing, ModelUnusable
 
 
-@pytest.mark.parametrize("name", ["pca", "kmeans", "logistic", "random-forest"])
+@pytest.mark.parametrize(
+    "name", ["pca", "kmeans", "logistic", "random-forest", "lstm", "autoencoder"]
+)
 def test_the_catalog_says_what_a_model_needs(name: str) -> None:
     """Names and options of the catalog are those of the class."""
     kind = model_class(name)
