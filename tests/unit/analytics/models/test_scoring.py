@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def on_worker(
     """Return all that a worker answers to parts."""
     pyspark = pytest.importorskip("pyspark")
     monkeypatch.setattr(pyspark.SparkFiles, "get", lambda name: str(folder))
-    release = changed.get("release", scoring.version("sunlit"))
+    release = changed.get("release", version("sunlit"))
     return pd.concat(list(score_parts(iter(parts), archive="a", release=release)))
 
 
