@@ -32,7 +32,7 @@ from scripts.benchmarks.measure import Better, Figure, compare, quantile, spread
 
 METHODS = ("logistic", "random-forest")
 LEARNED_ROWS, QUICK_LEARNED_ROWS = 2_000, 200
-SINGLES, QUICK_SINGLES = 300, 20
+SINGLES, QUICK_SINGLES = 100, 20
 RUNS, QUICK_RUNS = 5, 2
 TARGET = "warned"
 SEED = 7
