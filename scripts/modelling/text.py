@@ -34,6 +34,8 @@ MEASURES: Final = ("accuracy", "auc", "log_loss", "ece")
 TRAINING_MEMOS: Final = 800
 JUDGED_MEMOS: Final = 400
 BEGINNING_CHARACTERS: Final = 200
+TUNING_MEMOS: Final = (240, 120)
+"""Memos to tune by and memos that judge it: an epoch is three passes through the encoder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ def text_embedding(progress: Progress) -> Iterator[Figure]:
 def text_fine_tuned(progress: Progress) -> Iterator[Figure]:
     """Yield the figures of an embedding that learned too, beside those of TF-IDF."""
     request = Request(seed=SEED, target="label", text="text", embedding="minilm", fine_tune=True)
-    yield from _beside_tfidf(_memos("en"), request, "text, tuned", progress)
+    yield from _beside_tfidf(_memos("en", TUNING_MEMOS), request, "text, tuned", progress)
 
 
 def _beside_tfidf(task: Task, request: Request, name: str, progress: Progress) -> Iterator[Figure]:
@@ -107,10 +109,10 @@ def _request(embedding: str | None) -> Request:
     return Request(seed=SEED, target="label", text="text", embedding=embedding)
 
 
-def _memos(language: str) -> Task:
+def _memos(language: str, counts: tuple[int, int] = (TRAINING_MEMOS, JUDGED_MEMOS)) -> Task:
     learned, judged = (
         memos(language, rows, seed=SEED, is_test=is_test).set_axis(["text", "label"], axis=1)
-        for rows, is_test in ((TRAINING_MEMOS, False), (JUDGED_MEMOS, True))
+        for rows, is_test in zip(counts, (False, True), strict=True)
     )
     name = f"memos-{language}"
     return Task(
