@@ -21,9 +21,9 @@ from scripts.modelling.figures import Evaluation, Figure
 EVALUATIONS: Final = {
     "logistic": "scripts.modelling.classical:logistic",
     "random-forest": "scripts.modelling.classical:random_forest",
+    "cnn": "scripts.modelling.cnn:cnn",
     "lstm": "scripts.modelling.deep:lstm",
     "autoencoder": "scripts.modelling.deep:autoencoder",
-    "cnn": "scripts.modelling.cnn:cnn",
     "text": "scripts.modelling.text:text",
     "text-embedding": "scripts.modelling.text:text_embedding",
     "text-fine-tuned": "scripts.modelling.text:text_fine_tuned",

@@ -41,7 +41,7 @@ PUBLISHED: Final = 0.771
 """AUC of a convolutional network on the Taiwan data, five folds."""
 DAYS: Final = 60
 ACCOUNTS: Final = 200
-RATE: Final = 0.03
+RATE: Final = 0.02
 """Patterns of each typology as a share of the people: more than a market has, so that few tell much."""
 LEARNED: Final = range(3_000, 3_004)
 """Seeds of the markets learned from."""

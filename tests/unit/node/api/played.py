@@ -317,8 +317,12 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
             [{"feature": "(baseline)", "value": None, "contribution": 0.5, "text": "half"}]
         ],
         "model": {
-            **{"id": "ab" * 8, "version": 1, "card_hash": "cd" * 32},
-            **{"series": "account-warnings", "method": "logistic", "state": "champion"},
+            "id": "ab" * 8,
+            "version": 1,
+            "card_hash": "cd" * 32,
+            "series": "account-warnings",
+            "method": "logistic",
+            "state": "champion",
         },
         "height": None,
     },
