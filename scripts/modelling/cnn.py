@@ -40,12 +40,12 @@ FOLDS: Final = 5
 PUBLISHED: Final = 0.771
 """AUC of a convolutional network on the Taiwan data, five folds."""
 DAYS: Final = 60
-ACCOUNTS: Final = 200
-RATE: Final = 0.02
+ACCOUNTS: Final = 150
+RATE: Final = 0.03
 """Patterns of each typology as a share of the people: more than a market has, so that few tell much."""
-LEARNED: Final = range(3_000, 3_004)
+LEARNED: Final = range(3_000, 3_002)
 """Seeds of the markets learned from."""
-JUDGED: Final = range(3_100, 3_102)
+JUDGED: Final = range(3_100, 3_101)
 """Seeds of the markets that judge; nothing was adjusted on them."""
 SPANS: Final = 28
 """Spans of an image: six hours each."""
