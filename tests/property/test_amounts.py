@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.amounts import format_amount
 from ledger.limits import AMOUNT_MAX, ASSET_DECIMALS_MAX
-from wallet.amounts import format_amount, parse_amount
+from wallet.amounts import parse_amount
 from wallet.errors import InvalidAmount
 
 AMOUNTS = st.integers(min_value=1, max_value=AMOUNT_MAX)

@@ -75,6 +75,7 @@ def test_what_is_no_number_stays_text(tmp_path: Path, text: str) -> None:
         (gzip.compress(b"a,b\n1,2\n")[:-6], "data_unreadable", "cannot be unpacked"),
         ("a,b\n1,2\n".encode("utf-16")[:-1], "data_unreadable", "cannot be unpacked"),
     ],
+    ids=["nothing", "white space", "odd rows", "latin-1", "half a packed file", "half a character"],
 )
 def test_damage_is_named(tmp_path: Path, data: bytes, code: str, words: str) -> None:
     """The refusal says what is wrong with the file, and where."""
