@@ -278,6 +278,21 @@ def test_nodes_segments_and_reports_are_the_apis(net: Devnet, window: Window) ->
     assert Path(saved.value.path()).read_text().startswith("day,asset,transactions")
 
 
+def test_models_and_series_are_the_apis(net: Devnet, window: Window) -> None:
+    """Every model that speaks, one with its card, and what may be forecast."""
+    page = window.page
+    window.go("#/models")
+    models = ask(net, "/v1/audit/models?state=champion")["items"]
+    names = [f"{one['series']}/{one['version']}" for one in models]
+    expect(page.locator("#models tbody td:first-child")).to_have_text(names)
+    page.locator("#models tbody a").first.click()
+    card = ask(net, f"/v1/audit/models/{models[0]['id']}")["card"]
+    expect(page.locator("#model-card pre")).to_have_text(card)
+    window.go("#/forecasts")
+    series = [one["series"] for one in ask(net, "/v1/audit/forecasts")["items"]]
+    expect(page.get_by_role("combobox", name="Series").locator("option")).to_have_text(series)
+
+
 def test_it_is_used_by_keyboard(window: Window) -> None:
     """Tab leads past the skip button through the panels, Enter opens one and its title has focus."""
     page = window.page

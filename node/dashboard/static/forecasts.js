@@ -17,14 +17,17 @@ export async function show(root, { query, signal }) {
   const name = query.get("series") ?? known.items[0]?.series ?? "";
   const series = choice("series", known.items.map((one) => [one.series, visible(one.series)]), name);
   const span = choice("span", SPANS, query.get("span") ?? "");
-  const go = () => {
+  const go = (event) => {
+    event.preventDefault();
     location.hash = `#/forecasts?${new URLSearchParams({ series: series.value, span: span.value })}`;
   };
-  for (const control of [series, span]) control.addEventListener("change", go);
-  const place = el("div", {}, el("p", { class: "muted" }, "The forecast is being made…"));
+  const isAsked = query.has("series");
+  const place = el("div", {}, el("p", { class: "muted" }, isAsked ? "The forecast is being made…" : "Choose a series, and how long a step is."));
   const about = known.items.find((one) => one.series === name)?.about ?? "";
-  root.append(heading("Forecasts", el("form", { class: "filters", "aria-label": "What is forecast", submit: (event) => event.preventDefault() },
-    field("Series", series), field("Step", span))), panel(visible(about) || "Forecast", { id: "forecast" }, place));
+  root.append(heading("Forecasts"), panel((isAsked && visible(about)) || "What will come", { id: "forecast" },
+    el("form", { class: "filters", "aria-label": "What is forecast", submit: go },
+      field("Series", series), field("Step", span), el("button", { type: "submit" }, "Forecast")), place));
+  if (!isAsked) return;
   try {
     await showForecast(place, await made({ series: name, span: query.get("span") }, signal), signal);
   } catch (error) {
