@@ -36,7 +36,12 @@ def plant_anomalies(
         return payments, labels
     for number in range(first, first + count):
         role, conduct = CONDUCTS[(number - first) % len(CONDUCTS)]
-        party = random.choice([one for one in of_role(cast, role) if one.name not in taken])
+        unused = [one for one in of_role(cast, role) if one.name not in taken]
+        if not unused:
+            raise ValueError(
+                f"so many patterns leave no {role} without one: more accounts, or a lower rate"
+            )
+        party = random.choice(unused)
         began_ms = random.uniform(KNOWN_DAYS, days - LAST_DAYS) // 1 * DAY_MS
         others, planned = conduct(cast, party, began_ms, random, number)
         taken |= {party.name, *others}

@@ -74,6 +74,12 @@ def test_a_market_has_a_least_size(days: int, accounts: int) -> None:
         plan_market(days=days, accounts=accounts, seed=1)
 
 
+def test_more_patterns_than_people_are_refused() -> None:
+    """Whoever asks for too many is told what to change."""
+    with pytest.raises(ValueError, match="a lower rate"):
+        plan_market(days=60, accounts=200, seed=0, rate=0.05)
+
+
 def test_blocks_are_apart_and_hold_every_payment_once() -> None:
     """Heights have no gap, times rise by whole spans, and each payment is before its block's time."""
     plan = market(901)
