@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -109,6 +109,8 @@ async def consumers(network: DevelopmentNetwork, done: Done) -> AsyncIterator[No
     """Hold as many consumers of the audit stream as a node serves, some of which never read."""
     readers = CONSUMERS_MAX - WATCHING - STALLED
     async with AsyncExitStack() as held:
+        # The next load may be this one again: the node takes some seconds to see that they left.
+        held.push_async_callback(_until_left, network)
         sockets = held.enter_context(ExitStack())
         for _ in range(STALLED):
             sockets.enter_context(await asyncio.to_thread(_stalled, network))
@@ -155,13 +157,24 @@ async def _read(client: NodeClient, first: int, done: Done) -> None:
     raise AssertionError("the node ended a consumer's stream")
 
 
+async def _until_left(network: DevelopmentNetwork) -> None:
+    """Return once the node serves nobody but the measurement."""
+    async with audit_client(network) as client:
+        await _until(client, lambda count: count <= WATCHING + ALERTS_WATCHING)
+
+
 async def _until_consumers(client: NodeClient, count: int) -> None:
     """Return once the node says that it has so many consumers."""
+    await _until(client, lambda found: found >= count)
+
+
+async def _until(client: NodeClient, is_reached: Callable[[float], bool]) -> None:
+    """Return once the node's own count of its consumers is as it must be."""
     async with asyncio.timeout(CONSUMERS_S_MAX):
         while True:
             found = _CONSUMERS.search(await client.metrics())
             if found is None:
                 raise AssertionError("the node's metrics count the consumers of its stream")
-            if float(found[1]) >= count:
+            if is_reached(float(found[1])):
                 return
             await asyncio.sleep(POLL_S)
