@@ -38,6 +38,7 @@ from scripts.benchmarks.regulator_loads import (
     killed_analytics,
     quiet,
     slow_sql,
+    training,
 )
 from scripts.benchmarks.regulator_watch import RegulatorWatch, watching_regulator
 from scripts.benchmarks.watch import Watch, watching
@@ -64,6 +65,7 @@ PHASES: dict[str, Load] = {
     "quiet": quiet,
     "slow SQL": slow_sql,
     "analytics killed": killed_analytics,
+    "training": training,
     "100 consumers": consumers,
 }
 

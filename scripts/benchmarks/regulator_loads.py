@@ -36,6 +36,9 @@ WATCHING = 1
 ALERTS_WATCHING = 1
 """Streams of alerts that the measurement has; the node's metric counts them too."""
 CONSUMERS_S_MAX = 60
+TRAINING = {"series": "account-warnings", "method": "random-forest"}
+"""What is trained: of the models of the ledger's features, the one that computes longest."""
+TRAINING_S_MAX = 180
 POLL_S = 0.1
 _CONSUMERS = re.compile(r"^\w*stream_consumers ([0-9.]+)$", re.MULTILINE)
 
@@ -102,6 +105,34 @@ def _kill_analytics(node: int) -> int:
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
     return killed
+
+
+@asynccontextmanager
+async def training(network: DevelopmentNetwork, done: Done) -> AsyncIterator[None]:
+    """Hold a model in training on the ledger's features, one after the other.
+
+    On leaving, the one that runs is waited for.
+    """
+    is_over = asyncio.Event()
+    async with audit_client(network) as client, asyncio.TaskGroup() as group:
+        group.create_task(_train(client, is_over, done), name="train")
+        try:
+            yield
+        finally:
+            is_over.set()
+
+
+async def _train(client: NodeClient, is_over: asyncio.Event, done: Done) -> None:
+    while not is_over.is_set():
+        document = {**TRAINING, "seed": done["trainings"]}
+        asked = await client.ask("POST", "/v1/audit/models", document=document)
+        async with asyncio.timeout(TRAINING_S_MAX):
+            while asked["state"] in {"queued", "running"}:
+                await asyncio.sleep(POLL_S)
+                asked = await client.ask("GET", f"/v1/audit/trainings/{asked['id']}")
+        if asked["state"] != "done":
+            raise AssertionError(f"a training {asked['state']}: {asked['detail']}")
+        done["trainings"] += 1
 
 
 @asynccontextmanager
