@@ -2,8 +2,8 @@
 
     wait for rows  ->  facts  ->  Detector  ->  one commit: alerts, cursor
 
-What the detector remembers follows from the blocks, so after a start the blocks up to the cursor are
-shown to it again, and what it says of them is in the warehouse already.
+What the detector remembers follows from the blocks and from what it told of them, so after a start the
+blocks up to the cursor are shown to it again, with their alerts from the warehouse.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from analytics.alerts import Alert
-from analytics.detection import Detector
+from analytics.alerts import Alert, Severity
+from analytics.detection import Detector, Told
 from analytics.limits import DETECTION_BLOCKS_MAX
 from analytics.movements import BlockFacts
 from analytics.progress import Progress
@@ -57,10 +57,11 @@ class Detecting:
             duckdb.Error: the file took no commit.
         """
         height = self._progress.detected.height
+        told = self._told(height)
         for facts in self._warehouse.facts(0, height):
             if self._progress.is_ending:
                 return
-            self._detector.detect(facts)
+            self._detector.recall(facts, told.get(facts.height, ()))
         while (ingested := self._progress.wait_for_rows(height)) is not None:
             new = self._warehouse.facts(height + 1, ingested.height)
             for last, alerts in self._parts(new):
@@ -68,6 +69,17 @@ class Detecting:
                 height = last
                 if self._progress.is_ending:
                     return
+
+    def _told(self, last_height: int) -> dict[int, list[Told]]:
+        """Return the alerts up to a height, by height."""
+        query = "SELECT height, typology, account, severity FROM alerts WHERE height <= ?"
+        told: dict[int, list[Told]] = {}
+        with self._warehouse.reading() as cursor:
+            for height, typology, account, severity in cursor.execute(
+                query, [last_height]
+            ).fetchall():
+                told.setdefault(height, []).append(Told(typology, account, Severity(severity)))
+        return told
 
     def _parts(self, facts: Iterator[BlockFacts]) -> Iterator[tuple[int, list[Alert]]]:
         """Yield what is committed at once: the last of some blocks, and their alerts."""

@@ -6,9 +6,9 @@ has become more severe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from analytics.activity import Market
 from analytics.alerts import Alert, Severity, alert_id
@@ -27,6 +27,14 @@ SEVERITIES: Final = (
     (0.0, Severity.LOW),
 )
 """Least score of each severity."""
+
+
+class Told(NamedTuple):
+    """An alert that was raised when its block was searched, as far as later ones depend on it."""
+
+    typology: str
+    account: str | None
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,23 @@ class Detector:
         self._anomalies = Anomalies(parameters.anomaly) if parameters.anomaly.enabled else None
         self._drift = Drift(parameters.drift) if parameters.drift.enabled else None
         self._warned: dict[tuple[str | None, str], _Warned] = {}
+        self._recalled: frozenset[tuple[str | None, str]] | None = None
+        """What was told of the block at hand when it was searched; None while it is searched."""
+
+    def recall(self, facts: BlockFacts, told: Iterable[Told]) -> None:
+        """Take a block in that was searched before, with the alerts that it gave then.
+
+        Parameters and lists may have changed since. What they find in it now was told to nobody, and
+        so must not keep silent what comes after it.
+        """
+        warned = {
+            (one.account, one.typology): _Warned(time_ms=facts.time_ms, severity=one.severity)
+            for one in told
+        }
+        self._recalled = frozenset(warned)
+        self.detect(facts)
+        self._recalled = None
+        self._warned |= warned
 
     def detect(self, facts: BlockFacts) -> tuple[Alert, ...]:
         """Take a block in and return its alerts.
@@ -107,6 +132,8 @@ class Detector:
         if self._is_explained(account, finding, parameters, facts.time_ms):
             return None
         if self._is_told(source.name, account, severity, parameters, facts.time_ms):
+            return None
+        if self._recalled is not None and (account, source.name) not in self._recalled:
             return None
         self._warned[account, source.name] = _Warned(time_ms=facts.time_ms, severity=severity)
         return _alert(source, account, finding, severity, facts)

@@ -14,28 +14,33 @@ import csv
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rapidfuzz import fuzz, process
 
 from analytics.errors import ParametersInvalid
+from ledger.addresses import decode_account_id, encode_account_id
+from ledger.errors import DecodeError
 
 COLUMNS: Final = ("name", "aliases", "account")
 ENTRIES_MAX: Final = 100_000
 """Most rows of a list."""
 NAME_LETTERS_MIN: Final = 4
-"""Shortest name that is compared; shorter ones are in every text."""
-
+"""Shortest name that is compared; shorter ones are in every text. A Chinese character counts twice."""
 ORDERED_WORDS_MAX: Final = 3
 """Most words of a name that is looked for in every order; longer ones are in theirs, and sorted."""
 TEXTS_CACHED_MAX: Final = 10_000
 """Payment texts whose answer is kept; most are written again and again."""
 
-_WORD: Final = re.compile(r"\w+")
+_HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003fffd"
+"""Unified ideographs, for a class of a pattern; NFKD leaves no others."""
+_IDEOGRAPH: Final = re.compile(f"[{_HAN}]")
+_WORD: Final = re.compile(rf"[{_HAN}]|(?:(?![{_HAN}])\w)+")
+"""Chinese is written without spaces, so each character is a word of its own."""
 
 
 class Match(NamedTuple):
@@ -54,7 +59,7 @@ class SanctionsList:
         self.accounts = frozenset(accounts)
         """Listed accounts, ``sun1…``."""
         spelled = {spelling: name for name in names for spelling in _orders(_words(name))}
-        long = (text for text in spelled if len(text) >= NAME_LETTERS_MIN)
+        long = (text for text in spelled if _is_comparable(text))
         self._spellings = sorted(long, key=lambda text: (len(text), text))
         self._letters = [len(text) for text in self._spellings]
         self._names = [spelled[text] for text in self._spellings]
@@ -86,26 +91,24 @@ def load_sanctions(path: Path) -> SanctionsList:
     """Return the list in a CSV file.
 
     Raises:
-        ParametersInvalid: it cannot be read, or a row says nothing.
+        ParametersInvalid: it cannot be read, or a row says nothing or what cannot be looked for.
     """
     names: list[str] = []
     accounts: set[str] = set()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if rows.fieldnames is None or not set(rows.fieldnames) <= set(COLUMNS):
-                columns = ", ".join(COLUMNS)
-                raise ParametersInvalid("sanctions_invalid", f"{path}: columns are {columns}")
+            rows = csv.DictReader(file, strict=True)
+            fields = rows.fieldnames or ()
+            if not fields or not set(fields) <= set(COLUMNS) or len(set(fields)) < len(fields):
+                raise ParametersInvalid(
+                    "sanctions_invalid", f"{path}: columns are {', '.join(COLUMNS)}, each once"
+                )
             for number, row in enumerate(rows, start=2):
-                named = [row.get("name") or "", *(row.get("aliases") or "").split(";")]
-                account = (row.get("account") or "").strip()
-                row_names = [name.strip() for name in named if name.strip()]
-                if not row_names and not account:
-                    raise ParametersInvalid("sanctions_invalid", f"{path}:{number}: an empty row")
                 if number > ENTRIES_MAX:
                     raise ParametersInvalid(
                         "sanctions_invalid", f"{path}: more than {ENTRIES_MAX} rows"
                     )
+                row_names, account = _entry(row, f"{path}:{number}")
                 names.extend(row_names)
                 accounts.update({account} - {""})
     except OSError as error:
@@ -113,6 +116,36 @@ def load_sanctions(path: Path) -> SanctionsList:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ParametersInvalid("sanctions_invalid", f"{path}: {error}") from None
     return SanctionsList(names, accounts)
+
+
+def _entry(row: Mapping[str | None, Any], place: str) -> tuple[list[str], str]:
+    """Return the names and the account of a row; what would never be found is refused."""
+    if None in row:  # where DictReader puts what has no column
+        raise ParametersInvalid(
+            "sanctions_invalid", f"{place}: more columns than the header; quote what holds commas"
+        )
+    named = [row.get("name") or "", *(row.get("aliases") or "").split(";")]
+    names = [name.strip() for name in named if name.strip()]
+    account = (row.get("account") or "").strip()
+    if not names and not account:
+        raise ParametersInvalid("sanctions_invalid", f"{place}: an empty row")
+    for name in names:
+        if not _is_comparable("".join(_words(name))):
+            raise ParametersInvalid(
+                "sanctions_invalid",
+                f"{place}: {name!r} has fewer than {NAME_LETTERS_MIN} letters, which are in every text",
+            )
+    try:
+        return names, encode_account_id(decode_account_id(account)) if account else ""
+    except DecodeError as error:
+        raise ParametersInvalid(
+            "sanctions_invalid", f"{place}: {account!r} is no account: {error.detail}"
+        ) from None
+
+
+def _is_comparable(spelling: str) -> bool:
+    """Tell whether a name is long enough to be looked for."""
+    return len(spelling) + len(_IDEOGRAPH.findall(spelling)) >= NAME_LETTERS_MIN
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -143,5 +176,5 @@ def _runs(words: Sequence[str], lengths: Sequence[int]) -> set[str]:
         for start in range(len(words) - size + 1)
         if size > 0
         for spelling in _spellings(words[start : start + size])
-        if len(spelling) >= NAME_LETTERS_MIN
+        if _is_comparable(spelling)
     }

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analytics import detecting
+from analytics.alerts import Alert
 from analytics.detecting import Detecting
 from analytics.detection import Detector
 from analytics.feed import Detected, Report
+from analytics.movements import BlockFacts
 from analytics.progress import Progress
 from analytics.typologies.parameters import (
     AnomalyParameters,
@@ -48,11 +51,13 @@ def warehouse(tmp_path: Path, history: History) -> Iterator[Warehouse]:
     made.close()
 
 
-def detector(history: History) -> Detector:
+def detector(
+    history: History, *, is_listed: bool = True, window_hours: Decimal = Decimal(1)
+) -> Detector:
     """Return a detector that warns of whoever deals with one of the accounts, and of small anomalies."""
     listed = encode_account_id(next(iter(history.network.genesis.accounts)))
     parameters = TypologyParameters(
-        sanctioned=SanctionedParameters(window_hours=1),
+        sanctioned=SanctionedParameters(window_hours=window_hours),
         anomaly=AnomalyParameters(
             window_hours=6,
             past_windows=1,
@@ -65,10 +70,12 @@ def detector(history: History) -> Detector:
         ),
     )
     decimals = {str(code): asset.decimals for code, asset in history.network.genesis.assets.items()}
-    return Detector(parameters, SanctionsList([], {listed}), decimals)
+    return Detector(parameters, SanctionsList([], {listed} if is_listed else ()), decimals)
 
 
-def detect(warehouse: Warehouse, history: History, *, until: int) -> None:
+def detect(
+    warehouse: Warehouse, history: History, *, until: int, judge: Detector | None = None
+) -> None:
     """Run the stage until a height is done, and end it as the process would."""
     reached = threading.Event()
 
@@ -80,7 +87,8 @@ def detect(warehouse: Warehouse, history: History, *, until: int) -> None:
     progress = Progress(
         ingested=warehouse.ingested, detected=warehouse.cursor(DETECTION), report=report
     )
-    stage = threading.Thread(target=Detecting(warehouse, progress, detector(history)).run)
+    detecting_stage = Detecting(warehouse, progress, judge or detector(history))
+    stage = threading.Thread(target=detecting_stage.run)
     stage.start()
     assert reached.wait(HANG_S)
     stage.join(HANG_S)
@@ -134,3 +142,35 @@ def test_an_end_between_two_commits_loses_and_repeats_nothing(
         cursor.execute("DELETE FROM internal.cursors WHERE stage = 'detection'")
     detect(warehouse, history, until=last)
     assert alerts(warehouse) == broken != []
+
+
+def test_who_is_listed_later_is_warned_of_from_then_on(
+    warehouse: Warehouse, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a new list finds in blocks that were searched with the old one was told to nobody.
+
+    The window is longer than the history, so one warning of an account would keep the others silent.
+    """
+    monkeypatch.setattr(detecting, "DETECTION_BLOCKS_MAX", 1)
+    last = history.blocks[-1].header.height
+    before = detector(history, is_listed=False)
+    detect(warehouse, history, until=last // 2, judge=before)
+    changed = warehouse.cursor(DETECTION).height
+    after = detector(history, window_hours=Decimal(24 * 90))
+    detect(warehouse, history, until=last, judge=after)
+
+    facts = list(warehouse.facts(0, last))
+    dealt = {(alert.height, alert.account) for alert in sanctioned(detector(history), facts)}
+    expected: dict[str | None, int] = {}
+    for height, account in sorted(dealt, key=lambda pair: pair[0]):
+        if height > changed:
+            expected.setdefault(account, height)
+    assert {account for height, account in dealt if height <= changed} & set(expected)
+    told = [(row[3], row[7]) for row in alerts(warehouse) if row[1] == "sanctioned"]
+    assert sorted(told) == sorted(expected.items())
+
+
+def sanctioned(judge: Detector, facts: list[BlockFacts]) -> list[Alert]:
+    """Return the alerts of listed accounts that a detector gives."""
+    said = [alert for block in facts for alert in judge.detect(block)]
+    return [alert for alert in said if alert.typology == "sanctioned"]

@@ -10,6 +10,8 @@ import pytest
 from analytics.errors import ParametersInvalid
 from analytics.typologies.parameters import HOUR_MS, TypologyParameters, load_parameters
 from analytics.typologies.sanctions import load_sanctions
+from ledger.addresses import encode_account_id
+from ledger.identity import ACCOUNT_ID_BYTES, AccountId
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -61,12 +63,33 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_sanctions_list_names_people_and_accounts(tmp_path: Path) -> None:
     """Aliases count as names; a row may be an account alone."""
-    text = "name,aliases,account\nIvan Orlov,Iwan Orlow;Johann Orl,\n,,sun1x\n"
+    account = encode_account_id(AccountId(bytes(range(ACCOUNT_ID_BYTES))))
+    text = f"name,aliases,account\nIvan Orlov,Iwan Orlow;Johann Orl,\n,,{account.upper()}\n"
     listed = load_sanctions(written(tmp_path, text))
-    assert listed.accounts == {"sun1x"}
+    assert listed.accounts == {account}
     for written_name in ("ivan orlov", "to Johann Orl", "ORLOW, IWAN"):
         match = listed.match(written_name, 95)
         assert match is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("name,account\nIvan Orlov,sun1x\n", "'sun1x' is no account"),
+        ("name,aliases,account\nOrlov, Ivan,Orlow,\n", "more columns than the header"),
+        ("name,aliases\nIvan Orlov,IO\n", "'IO' has fewer than 4 letters"),
+        ("name\n王\n", "'王' has fewer than 4 letters"),
+        ("name\n...\n", "'...' has fewer"),
+        ("name,name\nIvan Orlov,Iwan\n", "each once"),
+        ('name\n"Ivan Orlov\n', "unexpected end of data"),
+    ],
+)
+def test_an_entry_that_would_never_be_found_is_named(tmp_path: Path, text: str, part: str) -> None:
+    """A slip in the file is told when it is read, and not by an alert that never comes."""
+    with pytest.raises(ParametersInvalid) as caught:
+        load_sanctions(written(tmp_path, text))
+    assert caught.value.code == "sanctions_invalid"
+    assert part in caught.value.detail
 
 
 @pytest.mark.parametrize("text", ["name,country\nA,B\n", "name,aliases,account\n,,\n", ""])

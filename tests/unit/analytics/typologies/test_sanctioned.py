@@ -40,3 +40,19 @@ def test_other_names_are_not(reference: str) -> None:
     story = Story(["anna", "bert"], names=["Ivan Petrovich Orlov"])
     story.pay("anna", "bert", 5, reference)
     assert story.alerts == []
+
+
+@pytest.mark.parametrize("reference", ["王小明", "付王小明货款", "refund 王 小明", "小明王"])
+def test_a_chinese_name_is_found_without_spaces_around_it(reference: str) -> None:
+    """Three characters are a whole name, and stand within a sentence."""
+    story = Story(["anna", "bert"], names=["王小明"])
+    story.pay("anna", "bert", 5, reference)
+    assert story.told("sanctioned") == {"anna"}
+
+
+@pytest.mark.parametrize("reference", ["王小", "王大明", "小明货款"])
+def test_a_part_of_a_chinese_name_is_not(reference: str) -> None:
+    """One character of three is another name."""
+    story = Story(["anna", "bert"], names=["王小明"])
+    story.pay("anna", "bert", 5, reference)
+    assert story.alerts == []
