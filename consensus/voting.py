@@ -8,7 +8,6 @@ takes too long.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Container, Iterable
 from enum import StrEnum
 
@@ -37,7 +36,7 @@ class VoteJournal:
     """What the sealer has signed, as far as it matters for what it may sign next.
 
     The node's storage writes each vote durably before it is released, and gives the votes back in
-    order at start. A vote of our own key that is not in here was made by a copy of the key or
+    order at start. A vote is recorded once, however often it is said. A vote of our own key that is not in here was made by a copy of the key or
     before a restore: it stops the key for good (threats 50, 57).
     """
 
@@ -45,21 +44,26 @@ class VoteJournal:
         self.stopped = stopped
         self.highest_target = 0
         self.highest_source = 0
-        self._recent: deque[SignedVote] = deque(maxlen=JOURNAL_VOTES_MAX)
+        self._released: dict[Vote, SignedVote] = {}
+        self._records = 0
         self._floor = 0
         for vote in votes:
             self.record(vote)
 
     @property
     def latest(self) -> SignedVote | None:
-        """The vote released last, or None."""
-        return self._recent[-1] if self._recent else None
+        """The vote recorded last, whose target is the highest, or None."""
+        return next(reversed(self._released.values()), None)
+
+    def released(self, vote: Vote) -> SignedVote | None:
+        """Return this vote as it was signed when it was recorded, or None: it is a new one."""
+        return self._released.get(vote)
 
     def refusal(self, vote: Vote) -> Refusal | None:
         """Return why this vote may not be released, or None if it may."""
         if self.stopped:
             return Refusal.STOPPED
-        if any(vote == released.vote for released in self._recent):
+        if vote in self._released:
             return None
         if vote.target.height <= self.highest_target:
             return Refusal.TARGET_NOT_ABOVE
@@ -69,18 +73,20 @@ class VoteJournal:
 
     def record(self, vote: SignedVote) -> None:
         """Take in a vote that was made durable."""
-        self._recent.append(vote)
-        if len(self._recent) == JOURNAL_VOTES_MAX:
+        self._records += 1
+        self._released.setdefault(vote.vote, vote)
+        if len(self._released) > JOURNAL_VOTES_MAX:
+            del self._released[next(iter(self._released))]
+        if self._records >= JOURNAL_VOTES_MAX:
             # Older ones may be gone: from here, or from the journal's file when that was compacted.
-            self._floor = max(self._floor, self._recent[0].vote.target.height - 1)
+            oldest = next(iter(self._released))
+            self._floor = max(self._floor, oldest.target.height - 1)
         self.highest_target = max(self.highest_target, vote.vote.target.height)
         self.highest_source = max(self.highest_source, vote.vote.source.height)
 
     def recognises(self, vote: SignedVote) -> bool:
         """Tell whether a vote of our own key is one we released, or too old to tell."""
-        return vote.vote.target.height <= self._floor or any(
-            vote.vote == released.vote for released in self._recent
-        )
+        return vote.vote.target.height <= self._floor or vote.vote in self._released
 
     def stop(self) -> None:
         """Stop the key for good."""

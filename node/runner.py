@@ -279,17 +279,19 @@ class EngineRunner:
         return effects
 
     def _write(self, effects: Sequence[Effect]) -> None:
-        stored = [effect for effect in effects if isinstance(effect, STORED)]
-        if stored:
-            started = time.perf_counter()
-            self._store.apply(stored)
-            self._metrics.observe_commit(time.perf_counter() - started)
+        # The journal first: a certificate that our own vote completed must not be in the store of a
+        # node that does not know the vote, or the key would be taken for copied.
         for effect in effects:
             if isinstance(effect, RecordVote):
                 self._journal.append(effect.vote)
                 self._metrics.observe_vote()
             elif isinstance(effect, StopVoting):
                 self._journal.stop(effect.vote)
+        stored = [effect for effect in effects if isinstance(effect, STORED)]
+        if stored:
+            started = time.perf_counter()
+            self._store.apply(stored)
+            self._metrics.observe_commit(time.perf_counter() - started)
 
 
 def _is_read_back(effect: Effect) -> bool:

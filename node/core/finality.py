@@ -39,6 +39,7 @@ class Finality:
         self.tally = tally
         self.journal = VoteJournal(environment.votes.votes, stopped=environment.votes.is_stopped)
         self._voter = Voter(environment.rules.sealers.set_id)
+        self._standing = self.journal.latest
         self._heard_from: set[MemberId] = set()
         self._budgets: dict[tuple[MemberId, bool], tuple[int, int]] = {}
         self._asked_ms: int | None = None
@@ -165,6 +166,8 @@ class Finality:
         for vote in votes:
             if vote.member != self._environment.member:
                 raise PeerMisbehaved("wrong_member_votes", "votes of another member than asked")
+            if self.journal.stopped or self.journal.recognises(vote):
+                continue  # it counts already, and answers cost no signature each
             try:
                 yield from self._count(vote)
             except InvalidProof as error:
@@ -202,36 +205,39 @@ class Finality:
             now_ms=now.monotonic_ms,
             patience_ms=interval_ms + VOTE_ROUND_TRIPS * self._round_trip_ms,
         )
-        latest = self.journal.latest
-        if chosen is None or (latest is not None and latest.vote == chosen):
+        if chosen is None or self.journal.refusal(chosen) is not None:
             return
-        if self.journal.refusal(chosen) is not None:
+        vote = self.journal.released(chosen)
+        if vote is None:
+            vote = SignedVote(
+                member=self._environment.member,
+                vote=chosen,
+                signature=sign(chosen.message(self._rules.genesis_hash)),
+            )
+            self.journal.record(vote)
+            self._released_ms = now.monotonic_ms
+            yield RecordVote(vote=vote)
+            yield from self._count(vote)
+        elif vote == self._standing:
             return
-        vote = SignedVote(
-            member=self._environment.member,
-            vote=chosen,
-            signature=sign(chosen.message(self._rules.genesis_hash)),
-        )
-        self.journal.record(vote)
-        self._released_ms = self._resent_ms = now.monotonic_ms
-        yield RecordVote(vote=vote)
-        yield from self._count(vote)
+        # A vote of before is only said again: a start or a reorganisation led back to its link.
+        self._standing, self._resent_ms = vote, now.monotonic_ms
         yield from self._broadcast(vote)
 
     def resend(self, now: Now) -> Iterable[Effect]:
-        """Send our latest vote again while its target is not justified: messages get lost."""
-        latest = self.journal.latest
+        """Send the vote that we stand by again while its target is not justified: messages get lost."""
+        vote = self._standing
         wait_ms = max(2 * self._round_trip_ms, self._rules.parameters.target_block_ms)
         if (
-            latest is None
+            vote is None
             or not self.is_voting
             or now.monotonic_ms - self._resent_ms < wait_ms
-            or latest.vote.target.height <= self.tally.final.height
-            or latest.vote.target.hash in self.tally.justified
+            or vote.vote.target.height <= self.tally.final.height
+            or vote.vote.target.hash in self.tally.justified
         ):
             return
         self._resent_ms = now.monotonic_ms
-        yield from self._broadcast(latest)
+        yield from self._broadcast(vote)
 
     def _broadcast(self, vote: SignedVote) -> Iterable[Effect]:
         frame = encode_message(Votes(votes=(vote,)))

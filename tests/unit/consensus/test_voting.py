@@ -110,6 +110,22 @@ def test_threat_57_a_full_journal_that_was_read_back_may_have_older_votes(
     assert not journal.recognises(_signed(_vote(12, 14)))
 
 
+def test_a_vote_that_is_recorded_twice_counts_once() -> None:
+    """The latest is the highest, whatever was said again after it, and comes back as it was signed."""
+    journal = _journal(_vote(0, 1), _vote(0, 2), _vote(0, 1))
+    assert journal.latest == _signed(_vote(0, 2))
+    assert journal.released(_vote(0, 1)) == _signed(_vote(0, 1))
+    assert journal.released(_vote(0, 3)) is None
+
+
+def test_threat_57_a_vote_said_again_hides_none_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old vote at the end of a journal must not make the node disown those that it pushed out."""
+    monkeypatch.setattr(voting, "JOURNAL_VOTES_MAX", 3)
+    said = [_vote(0, 6), _vote(0, 7), _vote(0, 6), _vote(7, 8), _vote(8, 9)]
+    journal = _journal(*said)
+    assert all(journal.recognises(_signed(vote)) for vote in said)
+
+
 class Heads:
     """Nodes of a chain by height, and a voter that is shown them."""
 

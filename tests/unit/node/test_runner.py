@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -12,9 +13,17 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ledger.hashing import TxId
+from consensus.votes import Checkpoint, SignedVote, Vote
+from ledger.hashing import BlockHash, TxId
 from ledger.identity import MemberId
-from node.core.effects import Effect, Note, Retirement, RetireTransactions, TransactionStatus
+from node.core.effects import (
+    Effect,
+    Note,
+    RecordVote,
+    Retirement,
+    RetireTransactions,
+    TransactionStatus,
+)
 from node.core.engine import Engine
 from node.core.events import (
     Event,
@@ -83,8 +92,10 @@ class Disk:
     def __init__(self) -> None:
         self.room = AMPLE
         self.writes = 0
+        self.on_write: Callable[[], None] = lambda: None
 
     def apply(self, effects: Sequence[Effect]) -> None:
+        self.on_write()
         if self.room == 0:
             raise StoreFailed("disk_full", "no space left")
         self.writes += len(effects)
@@ -101,9 +112,10 @@ class Recorder:
         self.resumed = asyncio.Event()
         self.notes: asyncio.Queue[str] = asyncio.Queue()
         self.fills_disk = False
+        self.first: tuple[Effect, ...] = ()
 
     def start(self, now: Now) -> tuple[Effect, ...]:
-        return (Note(name="started", fields={"at": now.wall_ms}),)
+        return (*self.first, Note(name="started", fields={"at": now.wall_ms}))
 
     def handle(self, event: Event, now: Now) -> tuple[Effect, ...]:
         assert now.wall_ms > 0
@@ -246,3 +258,32 @@ async def test_threat_54_a_write_that_found_no_room_ends_in_a_new_start() -> Non
     assert recorder.heard == [Tick()]
     assert not recorder.disk.writes
     assert recorder.notes.qsize() == 1, "what was not written was told"
+
+
+async def test_threat_51_a_vote_is_in_the_journal_before_the_store_has_what_it_led_to() -> None:
+    """Killed between the two, a store with a certificate of a vote that the journal lacks stops the key."""
+    vote = SignedVote(
+        member=MemberId("bank1"),
+        vote=Vote(
+            set_id=0,
+            source=Checkpoint(height=0, hash=BlockHash(bytes(32))),
+            target=Checkpoint(height=1, hash=BlockHash(bytes(32))),
+        ),
+        signature=bytes(64),
+    )
+    recorder = Recorder(Disk())
+    recorder.first = (WRITE, RecordVote(vote=vote))
+    written: list[str] = []
+    recorder.disk.on_write = partial(written.append, "store")
+    journal = SimpleNamespace(append=lambda _: written.append("journal"))
+    runner = EngineRunner(
+        cast(Engine, recorder),
+        cast(StoredChain, recorder.disk),
+        cast(VoteJournalFile, journal),
+        recorder,
+        Metrics(is_process=False),
+        space_of(recorder.disk),
+    )
+    async with running(runner):
+        await recorder.until("started")
+    assert written == ["journal", "store"]

@@ -323,6 +323,42 @@ def test_threat_57_a_kept_journal_votes_on() -> None:
     assert bench.wanted(StoreCertificate)
 
 
+def test_a_vote_that_is_due_again_after_a_start_is_said_and_not_recorded_again() -> None:
+    """Patience is new: the child is due once more, though the head was voted for since."""
+    before = Bench()
+    first, second = before.row(before.genesis, 2)
+    kept = (
+        *before.votes(before.genesis, first, "bank1"),
+        *before.votes(before.genesis, second, "bank1"),
+    )
+    bench = Bench(before.network, votes=kept)
+    bench.connect(*PEERS)
+    bench.recover_votes(*PEERS)
+    bench.deliver("bank2", first, second)
+    assert bench.votes_cast() == []
+    assert [(said.votes,) for said in bench.sent("bank3", Votes)] == [(kept[:1],)]
+    bench.tick(5_000)
+    assert bench.votes_cast() == []
+    assert kept[1:] in [said.votes for said in bench.sent("bank3", Votes)]
+
+
+def test_threat_57_answers_with_known_votes_cost_no_signature_each(bench: Bench) -> None:
+    """Any member may send our old votes again and again: what the journal holds is not judged."""
+    blocks = bench.row(bench.genesis, 3)
+    bench.deliver("bank2", *blocks)
+    for source, target in pairwise([bench.genesis, *blocks]):
+        hear(bench, source, target, *PEERS)
+    (kept,) = bench.votes(bench.genesis, blocks[0], "bank1")
+    restarted = Bench(bench.network, store=bench.store, votes=(kept,))
+    assert restarted.engine.status().final.height == 2
+    restarted.connect(*PEERS)
+    replayed = tuple(replace(kept, signature=bytes([n]) * 64) for n in range(3))
+    restarted.receive("bank2", MemberVotes(member=restarted.member, votes=replayed))
+    assert restarted.punished() is None
+    restarted.recover_votes("bank3")
+    assert restarted.engine.status().is_voting
+
+
 def test_threat_57_a_journal_of_another_key_is_told(bench: Bench) -> None:
     """A node that was given another chain or key must not vote by the old one's journal."""
     kept = bench.votes(bench.genesis, bench.block(bench.genesis), "bank1")
