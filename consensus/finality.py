@@ -53,8 +53,6 @@ class FinalityChange:
     """Certificates of newly justified checkpoints, in order."""
     finalized: Certificate | None = None
     """Certificate whose consecutive link made its source the last final block, if it moved."""
-    evidence: list[Evidence] = field(default_factory=list)
-    """Conflicts of the votes inside certificates with votes heard before."""
 
 
 class FinalityTally:
@@ -165,13 +163,21 @@ class FinalityTally:
         """Count a certificate that was validated; its votes enter the evidence history.
 
         One at or below the last final block is taken too: it may contradict what is final, which
-        ``advance`` then says, as it reports any evidence that the votes form.
+        ``advance`` then says. ``take_evidence`` gives what evidence the votes form.
         """
         self._quorums.setdefault(certificate.vote, certificate)
         for vote in certificate.votes():
             evidence = self._history[vote.member].add(vote)
             if evidence is not None:
                 self._evidence.append(evidence)
+
+    def take_evidence(self) -> list[Evidence]:
+        """Return, once, the conflicts of votes inside certificates with votes heard before.
+
+        To be kept before ``advance``, which stops the node over the certificates themselves.
+        """
+        taken, self._evidence = self._evidence, []
+        return taken
 
     def wanted(self, tree: BlockTree) -> list[BlockHash]:
         """Return the targets of quorums whose block is not here: they must be fetched."""
@@ -187,8 +193,7 @@ class FinalityTally:
         Raises:
             ConflictingCertificates: quorums contradict each other.
         """
-        change = FinalityChange(evidence=self._evidence)
-        self._evidence = []
+        change = FinalityChange()
         progress = True
         while progress:
             progress = False
@@ -264,3 +269,4 @@ class FinalityTally:
         for vote in votes:
             if not self.knows(vote):
                 self._keep(vote)
+        self._evidence.clear()

@@ -95,9 +95,10 @@ class Progress:
 
     def _count(self) -> Iterable[Effect]:
         """Let votes and certificates justify and finalize what they can."""
-        change = self._tally.advance(self._chain.tree)
-        for evidence in change.evidence:
+        # Before the certificates are weighed: if they contradict each other the node stops with both.
+        for evidence in self._tally.take_evidence():
             yield from self._finality.report(evidence)
+        change = self._tally.advance(self._chain.tree)
         for certificate in change.justified:
             self._chain.unsettle()
             yield StoreCertificate(certificate=certificate)

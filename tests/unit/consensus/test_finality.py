@@ -173,7 +173,7 @@ def test_threat_57_stored_votes_count_again(tallied: Tallied) -> None:
     assert fresh.add(open_votes[2], verify) is None
     change = fresh.advance(tallied.tree)
     assert [one.vote.target.height for one in change.justified] == [1, 2]
-    assert change.evidence == []
+    assert fresh.take_evidence() == []
     assert len(fresh.votes_of(tallied.chain.members[0])) == 2
 
 
@@ -248,10 +248,10 @@ def test_threat_43_votes_inside_certificates_are_evidence_too(
     tallied.add(double)
     if not certificate_first:
         tallied.tally.add_certificate(certificate)
-    found = [*tallied.evidence, *tallied.tally.advance(tallied.tree).evidence]
+    found = [*tallied.evidence, *tallied.tally.take_evidence()]
     assert [item.offence for item in found] == [Offence.DOUBLE_VOTE]
     assert double[0] in {found[0].first, found[0].second}
-    assert tallied.tally.advance(tallied.tree).evidence == []
+    assert tallied.tally.take_evidence() == []
 
 
 def test_threat_47_a_stall_does_not_silence_the_votes_after_it(

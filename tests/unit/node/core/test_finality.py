@@ -203,7 +203,7 @@ def test_threat_47_without_a_quorum_blocks_go_on_and_the_status_says_so(bench: B
 
 
 def test_threat_48_conflicting_certificates_stop_the_node(bench: Bench) -> None:
-    """Two quorums for one height: the node keeps what it has, names the overlap, and halts."""
+    """Two quorums for one height: the node keeps both votes of each in both, names them, and halts."""
     one, other = bench.block(bench.genesis), bench.block(bench.genesis, step_ms=2_000)
     bench.deliver("bank2", one)
     hear(bench, bench.genesis, one, *PEERS)
@@ -213,8 +213,15 @@ def test_threat_48_conflicting_certificates_stop_the_node(bench: Bench) -> None:
     (halt,) = bench.wanted(Halt)
     assert halt.code == "conflicting_certificates"
     assert "bank2" in halt.detail
-    assert bench.wanted(StoreEvidence) or bench.store.recover().evidence == ()
+    kept = bench.store.recover().evidence
+    assert {evidence.first.member for evidence in kept} == {v for v, _ in certificate.signatures}
+    assert all(
+        {e.first.vote.target.hash, e.second.vote.target.hash} == {one.hash, other.hash}
+        for e in kept
+    )
     assert bench.tick() == []
+    again = Bench(bench.network, store=bench.store)
+    assert not again.wanted(StoreEvidence)
 
 
 def test_threat_48_a_certificate_against_what_is_final_stops_the_node(bench: Bench) -> None:
