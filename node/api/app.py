@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from node.analytics import comparison
+from node.analytics.asking import analytics_of
 from node.api import accounts, attestations, chain, node_status, transactions
 from node.api.auth import TokenAuthority
 from node.api.backend import Backend
@@ -48,6 +50,18 @@ from node.audit.events import RENDERED, STREAMS, RenderedEvents
 from node.dashboard.page import dashboard_routes
 from node.metrics import Metrics
 
+
+def _where_analytics_run(*operations: Operation) -> tuple[Operation, ...]:
+    """Return operations that a node without analytics answers 404 ``analytics_disabled``.
+
+    To whoever may ask, and before the rest of the question is looked at (ADR 0021).
+    """
+    return tuple(
+        replace(operation, guard=analytics_of, problems=(*operation.problems, 404))
+        for operation in operations
+    )
+
+
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *node_status.OPERATIONS,
     *transactions.OPERATIONS,
@@ -58,21 +72,23 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     search.OPERATION,
     *registers.OPERATIONS,
     supply.OPERATION,
-    *alerts.OPERATIONS,
-    *market.OPERATIONS,
-    *cases.OPERATIONS,
-    case_export.OPERATION,
-    response.OPERATION,
-    *simulation.OPERATIONS,
-    *aggregates.OPERATIONS,
-    *risk.OPERATIONS,
-    *comparison.OPERATIONS,
-    forecasts.OPERATION,
-    predict.OPERATION,
-    *models.OPERATIONS,
-    free_sql.OPERATION,
-    accesses.OPERATION,
-    export.OPERATION,
+    *_where_analytics_run(
+        *alerts.OPERATIONS,
+        *market.OPERATIONS,
+        *cases.OPERATIONS,
+        case_export.OPERATION,
+        response.OPERATION,
+        *simulation.OPERATIONS,
+        *aggregates.OPERATIONS,
+        *risk.OPERATIONS,
+        *comparison.OPERATIONS,
+        forecasts.OPERATION,
+        predict.OPERATION,
+        *models.OPERATIONS,
+        free_sql.OPERATION,
+        accesses.OPERATION,
+        export.OPERATION,
+    ),
 )
 
 UNMATCHED: Final = "unmatched"

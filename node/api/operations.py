@@ -130,7 +130,7 @@ class Operation:
     handler: Handler
     answers: dict[int, Answer]
     query: type[BaseModel] = NoQuery
-    guard: Callable[[Call], None] | None = None
+    guard: Callable[[Call], object] | None = None
     """Refuses (403, 404) what the caller may not see, before the query is looked at."""
     bodies: tuple[Content, ...] = ()
     problems: tuple[int, ...] = ()

@@ -18,6 +18,7 @@ PATH = "/v1/audit/access-log"
 async def test_a_damaged_log_is_told(node: ServedNode, client: Client) -> None:
     """Where the file holds no records any more, the answer says so and is no fault of the node."""
     headers = bearer(node.officer_token("regulator"))
+    node.run_analytics({})
     assert (await client.get(PATH, headers=headers)).status == 200
     node.access_log._path.write_bytes(b"x" * node.access_log._end)
     refused = await problem(await client.get(f"{PATH}?order=oldest", headers=headers), 409)
@@ -76,6 +77,7 @@ async def test_every_audit_request_of_a_regulator_is_recorded(
 async def test_pages_go_both_ways(node: ServedNode, client: Client) -> None:
     """Newest first ends at record 1; oldest first gives the same chain, and its root."""
     headers = bearer(node.officer_token("regulator"))
+    node.run_analytics({})
     for _ in range(3):
         await client.get("/v1/audit/supply", headers=headers)
     newest = await pages(node, client, "newest")
@@ -84,6 +86,16 @@ async def test_pages_go_both_ways(node: ServedNode, client: Client) -> None:
     assert oldest[:3] == newest[::-1]
     page = await (await client.get(PATH, headers=headers)).json()
     assert page["root"] == oldest[0]["previous"]
+
+
+async def test_a_node_without_analytics_shows_no_log(node: ServedNode, client: Client) -> None:
+    """It keeps records all the same, that it was asked for them among these."""
+    headers = bearer(node.officer_token("regulator"))
+    response = await client.get(PATH, headers=headers)
+    assert (await problem(response, 404))["code"] == "analytics_disabled"
+    node.run_analytics({})
+    records = await pages(node, client, "oldest")
+    assert (records[0]["target"], records[0]["status"]) == (PATH, 404)
 
 
 async def test_without_a_record_there_is_no_answer(

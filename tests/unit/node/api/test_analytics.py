@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from analytics.errors import RequestRefused, Unavailable
 from analytics.feed import Detected, Ready
+from node.api.app import OPERATIONS
+from node.api.operations import Access
 from tests.unit.node.api.served import Client, ServedNode, bearer, problem
 
 STATE = "/v1/audit/warehouse/state"
 BLOCKS = "/v1/audit/warehouse/blocks"
+ON_EVERY_NODE = {
+    "/v1/audit/blocks",
+    "/v1/audit/evidence",
+    "/v1/audit/members",
+    "/v1/audit/supply",
+    "/v1/audit/transactions",
+}
 
 
 def digests(height: int, block_hash: str) -> dict[str, Any]:
@@ -21,11 +31,19 @@ def digests(height: int, block_hash: str) -> dict[str, Any]:
 
 
 async def test_a_node_without_analytics_says_so(node: ServedNode, client: Client) -> None:
-    """Who may ask is told that there are none: 404, and no hint of them in the status."""
+    """Who may ask is told that there are none, whatever the question: 404 comes before 422.
+
+    That is so of all that regulators may ask, but for what every node answers; and the status has no
+    hint of analytics.
+    """
     headers = bearer(node.officer_token("regulator"))
-    for path in (STATE, BLOCKS):
-        response = await client.get(path, headers=headers)
-        assert (await problem(response, 404))["code"] == "analytics_disabled"
+    for operation in OPERATIONS:
+        if operation.access is Access.REGULATOR and operation.path not in ON_EVERY_NODE:
+            path = re.sub(r"{\w+}", "nonsense", operation.path) + "?nonsense=1"
+            response = await client.request(operation.method, path, headers=headers)
+            assert (await problem(response, 404))["code"] == "analytics_disabled", path
+    for path in ON_EVERY_NODE:
+        assert (await client.get(path, headers=headers)).status == 200
     assert "analytics" not in await (await client.get("/v1/status")).json()
 
 
