@@ -51,6 +51,8 @@ async def show_predictions(
                     f"by {by['series']}/{by['version']} ({by['method']}, {by['state']}),"
                     f" id {by['id']}, card {by['card_hash']}"
                 )
+            for finding in answer.get("quality", []):
+                progress(f"rows from {done + 1} on: {printable(finding['text'])}")
             for line in _lines(answer, ids, done, as_json=session.as_json):
                 click.echo(line)
             done += len(answer["predictions"])

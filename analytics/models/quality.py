@@ -99,7 +99,7 @@ def merged_findings(
             if same:
                 count = sum(each.rows for each in same)
                 places = sorted(place for each in same for place in each.first_rows)
-                merged.append(_finding(rules, check, count, places, rows))
+                merged.append(finding_of(rules, check, count, places, rows))
     return tuple(merged)
 
 
@@ -136,16 +136,20 @@ def _findings(
     found = failures.groupby(["column", "check"], sort=False)["index"]
     groups = {key: sorted(int(row) + 1 for row in places) for key, places in found}
     return tuple(
-        _finding(rules, check, len(places), places, rows)
+        finding_of(rules, check, len(places), places, rows)
         for rules in expected
         for check in (RANGE, CATEGORY, GAPS)
         if (places := groups.get((rules["column"], check), []))
     )
 
 
-def _finding(
+def finding_of(
     rules: Mapping[str, Any], check: str, count: int, places: Sequence[int], rows: int
 ) -> Finding:
+    """Return the finding that ``count`` of ``rows`` rows break a check of a column's rules.
+
+    ``places`` are the first of them, ascending, counted from 1.
+    """
     return Finding(
         column=rules["column"],
         check=check,

@@ -1,8 +1,4 @@
-"""What can be asked of the ledger, and the tables that answers are learned from.
-
-    account-groups     accounts by their features of a week
-    account-outliers   the same, for what fits no group
-    account-warnings   features of a week, and whether an account was warned of in what followed
+"""The tables that the answers to questions (`analytics.registry.series`) are learned from.
 
 Features end before outcomes begin, so that nothing is learned from what it is to foretell. Accounts
 that neither paid nor were paid in the window have no features and are no rows.
@@ -13,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -22,10 +18,10 @@ import pyarrow.compute as pc
 
 from analytics.errors import RequestRefused
 from analytics.features.reading import WINDOW_MS, Window, feature_names, read_feature_table
-from analytics.models.catalog import CATALOG
 from analytics.models.errors import DataRefused
 from analytics.registry.limits import OUTCOME_MS
 from analytics.registry.records import DataRange
+from analytics.registry.series import SERIES
 from analytics.warehouse.sql import first_row
 
 TARGET: Final = "warned"
@@ -33,33 +29,6 @@ TARGET: Final = "warned"
 WARNED: Final = "yes"
 """The outcome whose probability is the score."""
 NOT_WARNED: Final = "no"
-
-
-class Series(NamedTuple):
-    """A question that versions of models answer."""
-
-    methods: tuple[str, ...]
-    """Models that may answer it, the usual one first."""
-    has_outcomes: bool
-    """Whether it is learned from what came of accounts."""
-    purpose: str
-    """The question, in a sentence."""
-
-
-SERIES: Final = {
-    "account-groups": Series(
-        ("kmeans",), False, "Groups of accounts that did alike within a week."
-    ),
-    "account-outliers": Series(
-        ("pca", "autoencoder"), False, "Accounts whose week fits none of the usual patterns."
-    ),
-    "account-warnings": Series(
-        ("random-forest", "logistic"),
-        True,
-        "Whether an account will be warned of, from what it did in the week before.",
-    ),
-}
-"""All questions that are answered from the ledger's features of accounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,21 +43,6 @@ class Dataset:
     """Of its values, hex."""
     data: DataRange
     """The blocks that it is of."""
-
-
-def check_series(series: str, method: str) -> None:
-    """Refuse a question that is not asked here, or a model that does not answer it.
-
-    Raises:
-        RequestRefused: ``unknown_series`` or ``conflicting_parameters`` (422).
-    """
-    if series not in SERIES:
-        detail = f"no series {series!r}; there are {', '.join(SERIES)}"
-        raise RequestRefused(422, "unknown_series", detail, series=series)
-    methods = [name for name in SERIES[series].methods if name in CATALOG]
-    if method not in methods:
-        detail = f"{series} is answered by {', '.join(methods)}, not by {method!r}"
-        raise RequestRefused(422, "conflicting_parameters", detail, method=method)
 
 
 def check_features(features: Sequence[str] | None) -> None:

@@ -40,3 +40,11 @@ SHIFT_MIN: Final = 0.25
 """Population stability index of a feature from which training again is proposed (Siddiqi, 2006)."""
 SHIFT_ACCOUNTS_MIN: Final = 50
 """Accounts from which the index of a feature says something: bands of a few are noise."""
+PLOT_BARS_MAX: Final = 20
+"""Columns of a plot, those that say most."""
+PLOT_PROFILED_MAX: Final = 8
+"""Columns by which the plots of groups show what these are like."""
+PLOT_SCORED_MAX: Final = 6
+"""Features of a scorecard that have a plot, those whose points differ most."""
+PLOT_POINTS_MAX: Final = 1_000
+"""Rows of a plot of rows."""

@@ -3,6 +3,7 @@
 GET  /models                        a page, newest first; ``series``, ``method``, ``state``
 POST /models                        {"series", "method", "seed", "height", "features", "by"}
 GET  /models/{id}                   a version with its card and history
+GET  /models/{id}/plots             the figures of its plots
 POST /models/{id}/standing          {"state", "by", "reason"}
 GET  /trainings, /trainings/{id}
 GET  /retrain-proposals             a page, newest first; ``state``
@@ -18,9 +19,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from analytics.registry.datasets import SERIES, check_series
 from analytics.registry.limits import MODELS_PAGE_MAX
+from analytics.registry.plots import plots_of
 from analytics.registry.records import Order, Standing, Version
+from analytics.registry.series import SERIES, check_series
 from analytics.server import Route, Services, answer, integer
 
 _FILTERS: Final = ("series", "method", "state")
@@ -43,6 +45,13 @@ async def show_model(services: Services, request: web.Request) -> web.StreamResp
     """Give a version with its card and history."""
     version = await asyncio.to_thread(services.registry.find, request.match_info["id"])
     return answer(await _whole(services, version))
+
+
+async def show_plots(services: Services, request: web.Request) -> web.StreamResponse:
+    """Give the figures of a version's plots; a rule has none."""
+    version = await asyncio.to_thread(services.registry.find, request.match_info["id"])
+    manifest = await asyncio.to_thread(services.registry.manifest, version)
+    return answer({"id": version.id, "plots": [asdict(plot) for plot in plots_of(manifest)]})
 
 
 async def ask_training(services: Services, request: web.Request) -> web.StreamResponse:
@@ -134,6 +143,7 @@ ROUTES: Final = (
     Route(method="GET", path="/models", handler=list_models),
     Route(method="POST", path="/models", handler=ask_training),
     Route(method="GET", path="/models/{id}", handler=show_model),
+    Route(method="GET", path="/models/{id}/plots", handler=show_plots),
     Route(method="POST", path="/models/{id}/standing", handler=stand_model),
     Route(method="GET", path="/trainings", handler=list_trainings),
     Route(method="GET", path="/trainings/{id}", handler=show_training),

@@ -214,6 +214,14 @@ class Registry:
         """
         return (self.folder(version) / CARD).read_bytes().decode()
 
+    def manifest(self, version: Version) -> Mapping[str, Any]:
+        """Return a version's manifest, whose SHA-256 is `Version.manifest_hash`.
+
+        Raises:
+            RequestRefused: ``model_damaged`` (409).
+        """
+        return load_manifest(self.folder(version))
+
     def stand(self, model_id: str, state: Standing, *, by: str, reason: str) -> Version:
         """Make a version champion, challenger or retired; the champion before it retires.
 

@@ -28,12 +28,10 @@ from analytics.models.errors import ModelError
 from analytics.progress import Progress
 from analytics.queries import Queries
 from analytics.registry.datasets import (
-    SERIES,
     TARGET,
     WARNED,
     Dataset,
     check_features,
-    check_series,
     read_dataset,
 )
 from analytics.registry.limits import (
@@ -43,6 +41,7 @@ from analytics.registry.limits import (
     TRAINING_SECONDS_MAX,
 )
 from analytics.registry.records import Compared, NewVersion, Order, Outcome, Version
+from analytics.registry.series import SERIES, check_series
 from analytics.registry.store import Registry
 from analytics.response.store import Cases
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from analytics.models.errors import DataRefused
 from analytics.models.measures import Reference
 from analytics.progress import Progress
-from analytics.registry.datasets import SERIES, active_features
+from analytics.registry.datasets import active_features
 from analytics.registry.limits import (
     CHECK_MS,
     FIRST_ACCOUNTS_MIN,
@@ -25,6 +25,7 @@ from analytics.registry.limits import (
     SHIFT_MIN,
 )
 from analytics.registry.records import Order, Version
+from analytics.registry.series import SERIES
 from analytics.registry.store import Registry
 from analytics.warehouse.sql import first_row
 from analytics.warehouse.store import Warehouse

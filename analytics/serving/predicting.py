@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analytics.models.columns import Role
 from analytics.models.errors import DataRefused, ModelUnusable
 from analytics.models.interface import Forecaster, Model
 from analytics.serving.limits import MODELS_LOADED_MAX
+from analytics.serving.quality import find_unlike
 
 if TYPE_CHECKING:
     from analytics.models.tabular import Table
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 Row = Mapping[str, str | int | float | bool | None]
 """Values by column, as JSON has them."""
 
-_loaded: Final[OrderedDict[str, Model]] = OrderedDict()
+
+class _Loaded(NamedTuple):
+    """A model that is held ready."""
+
+    model: Model
+    quality: Mapping[str, Any]
+    """What its columns held in training, as its manifest keeps it."""
+
+
+_loaded: Final[OrderedDict[str, _Loaded]] = OrderedDict()
 """Models by the hash of their manifests, the longest unused first."""
 
 
@@ -28,6 +38,8 @@ def predict(
     *, folder: str, manifest_hash: str, rows: Sequence[Row], about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return ``predictions`` and ``reasons`` of rows, in their order, and what ``about`` says.
+
+    ``quality`` tells which rows are unlike what the model learned from; they are predicted too.
 
     A row has a value for each column that the model learned from, null where it is missing; other
     columns are passed over.
@@ -37,40 +49,42 @@ def predict(
             pointer; ``no_predictions``: the model foretells no rows.
         ModelUnusable: the folder is not the one that was entered.
     """
-    model = _model(Path(folder), manifest_hash)
-    predicted = list(model.predict(_table(model, rows)))
+    model, quality = _model(Path(folder), manifest_hash)
+    table = _table(model, rows)
+    predicted = list(model.predict(table))
     return {
         "predictions": [
             {"row": each.row, "prediction": each.prediction, "score": each.score}
             for each in predicted
         ],
         "reasons": [[asdict(reason) for reason in each.reasons] for each in predicted],
+        "quality": [asdict(finding) for finding in find_unlike(quality, table)],
         **about,
     }
 
 
-def _model(folder: Path, manifest_hash: str) -> Model:
+def _model(folder: Path, manifest_hash: str) -> _Loaded:
     """Return the model whose manifest has a hash, from memory or from its folder.
 
     What is in memory was checked when it was loaded: every file against the manifest, and that
     against the hash that the registry keeps.
     """
-    from analytics.models.folder import load_model  # noqa: PLC0415 - imports are slow
+    from analytics.models.folder import load_manifest, load_model  # noqa: PLC0415 - imports are slow
     from analytics.models.folder import manifest_hash as hash_of  # noqa: PLC0415
 
-    model = _loaded.pop(manifest_hash, None)
-    if model is None:
-        model = load_model(folder)
+    loaded = _loaded.pop(manifest_hash, None)
+    if loaded is None:
+        loaded = _Loaded(load_model(folder), load_manifest(folder)["quality"])
         if hash_of(folder) != manifest_hash:
             detail = f"{folder.name} is another model than the one that was entered"
             raise ModelUnusable("model_corrupt", detail)
         while len(_loaded) >= MODELS_LOADED_MAX:
             _loaded.popitem(last=False)
-    _loaded[manifest_hash] = model
-    if isinstance(model, Forecaster):
-        detail = f"{model.NAME} forecasts a series in time and predicts no rows"
+    _loaded[manifest_hash] = loaded
+    if isinstance(loaded.model, Forecaster):
+        detail = f"{loaded.model.NAME} forecasts a series in time and predicts no rows"
         raise DataRefused("no_predictions", detail)
-    return model
+    return loaded
 
 
 def _table(model: Model, rows: Sequence[Row]) -> Table:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from analytics.registry.records import ID_BYTES, MODEL_ID_HEX
+from analytics.registry.plots import Form
+from analytics.registry.records import (
+    ID_BYTES,
+    MODEL_ID_HEX,
+    ProposalState,
+    Standing,
+    TrainingState,
+)
+from analytics.registry.series import METHODS, SERIES
 from ledger.transactions import HEIGHT_MAX
 from node.api.attestation_documents import DocumentKindName
 
@@ -22,9 +30,26 @@ SEED_MAX: Final = 2**32 - 1
 FEATURES_MAX: Final = 100
 """Most features that a training may name."""
 
-StandingName = Literal["candidate", "challenger", "champion", "retired"]
-SeriesName = Literal["account-groups", "account-outliers", "account-warnings"]
-MethodName = Literal["kmeans", "pca", "autoencoder", "random-forest", "logistic"]
+if TYPE_CHECKING:
+    StandingName = str
+    PromotedName = str
+    SeriesName = str
+    MethodName = str
+    TrainingStateName = str
+    ProposalStateName = str
+    DecisionName = str
+    FormName = str
+else:  # mypy reads no computed literals, and what there is must stand in one place
+    StandingName = Literal[tuple(map(str, Standing))]
+    PromotedName = Literal[tuple(str(one) for one in Standing if one is not Standing.CANDIDATE)]
+    SeriesName = Literal[tuple(SERIES)]
+    MethodName = Literal[METHODS]
+    TrainingStateName = Literal[tuple(map(str, TrainingState))]
+    ProposalStateName = Literal[tuple(map(str, ProposalState))]
+    DecisionName = Literal[
+        tuple(str(one) for one in ProposalState if one is not ProposalState.OPEN)
+    ]
+    FormName = Literal[tuple(map(str, Form))]
 NameText = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -50,7 +75,7 @@ class TrainingBody(_Body):
 class PromotionBody(_Body):
     """What a version is to be to its series."""
 
-    state: Literal["champion", "challenger", "retired"] = "champion"
+    state: PromotedName = Standing.CHAMPION.value
     reason: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX)] = ""
     """Why; it stays in the version's history."""
 
@@ -58,7 +83,7 @@ class PromotionBody(_Body):
 class DecisionBody(_Body):
     """What an officer decides about a proposal to train again."""
 
-    decision: Literal["accepted", "dismissed"]
+    decision: DecisionName
     note: Annotated[str, Field(max_length=REASON_CHARACTERS_MAX)] = ""
     """Why; it stays with the proposal."""
 
@@ -154,6 +179,46 @@ class ModelDocument(ModelEntryDocument):
 
 
 @with_config(_DESCRIBED)
+class TraceDocument(TypedDict):
+    """Pairs of a plot that belong together."""
+
+    name: str
+    """What they are; empty where the plot has no other trace."""
+    form: FormName
+    """How they are drawn: a bar for each pair, a line through them, a point each."""
+    across: list[float] | list[str]
+    """Where each stands: numbers, or names in their order."""
+    up: list[float]
+    """How high each is."""
+
+
+@with_config(_DESCRIBED)
+class PlotDocument(TypedDict):
+    """A plot of a model, as figures."""
+
+    name: str
+    """Which one (docs/models.md); a model has each once."""
+    title: str
+    note: str
+    """How to read it."""
+    across: str
+    """Title of the axis of `across`."""
+    up: str
+    """Title of the axis of `up`."""
+    traces: list[TraceDocument]
+    """Drawn one over the other."""
+
+
+@with_config(_DESCRIBED)
+class PlotsDocument(TypedDict):
+    """The figures of a model's plots, out of what it kept of its training."""
+
+    id: str
+    plots: list[PlotDocument]
+    """The most telling first; none of a rule."""
+
+
+@with_config(_DESCRIBED)
 class TrainingDocument(TypedDict):
     """A training."""
 
@@ -168,7 +233,7 @@ class TrainingDocument(TypedDict):
     """Key of the officer who asked for it, hex; null for the process itself."""
     proposal: str | None
     """The proposal that it follows."""
-    state: Literal["queued", "running", "done", "failed"]
+    state: TrainingStateName
     asked: str
     started: str | None
     ended: str | None
@@ -205,7 +270,7 @@ class RetrainProposalDocument(TypedDict):
     """Block at which it was made."""
     time: str
     reasons: list[RetrainReasonDocument]
-    state: Literal["open", "accepted", "dismissed"]
+    state: ProposalStateName
     decided_by: str | None
     """Key of the officer who decided, hex."""
     decided: str | None

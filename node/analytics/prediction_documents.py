@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from analytics.serving.limits import PREDICT_ROWS_MAX
+from node.analytics.model_documents import StandingName
 from node.api.queries import ACCOUNT_PATTERN
 
 MODEL_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}(/[0-9]{1,9})?$"
@@ -69,6 +70,24 @@ class PredictionReasonDocument(TypedDict):
 
 
 @with_config(_DESCRIBED)
+class UnlikeDocument(TypedDict):
+    """A column in which some rows are unlike what the model learned from."""
+
+    column: str
+    check: Literal["range", "category", "gaps"]
+    """``range``: below the least or above the largest number; ``category``: a word that training
+    did not have; ``gaps``: no value, where training had none missing."""
+    rows: int
+    """How many rows."""
+    share: float
+    """Their share of all rows, 0 to 1."""
+    first_rows: list[int]
+    """The first of them, from 1."""
+    text: str
+    """The same in words."""
+
+
+@with_config(_DESCRIBED)
 class AnsweringModelDocument(TypedDict):
     """The version that answered."""
 
@@ -80,7 +99,7 @@ class AnsweringModelDocument(TypedDict):
     series: str
     method: str
     """Name of the model (docs/models.md)."""
-    state: Literal["candidate", "challenger", "champion", "retired"]
+    state: StandingName
     """What it is to its series."""
 
 
@@ -91,6 +110,9 @@ class PredictionsDocument(TypedDict):
     predictions: list[PredictionDocument]
     reasons: list[list[PredictionReasonDocument]]
     """For each row, the largest first, after the baseline if there is one."""
+    quality: list[UnlikeDocument]
+    """Where rows are unlike what the model learned from: it has never seen the like of them, and
+    predicts them all the same. Empty where all are like it."""
     model: AnsweringModelDocument
     height: int | None
     """Last block of the accounts' features; null where rows were given."""

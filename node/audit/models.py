@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, cast
 
 from aiohttp import web
 from pydantic import Field
@@ -21,7 +21,9 @@ from node.analytics.model_documents import (
     ModelDocument,
     ModelEntryDocument,
     NameText,
+    PlotsDocument,
     PromotionBody,
+    ProposalStateName,
     RetrainProposalDocument,
     StandingName,
     TrainingBody,
@@ -54,9 +56,7 @@ class ModelsQuery(PageQuery):
 class ProposalsQuery(PageQuery):
     """Which proposals."""
 
-    state: Annotated[
-        Literal["open", "accepted", "dismissed"] | None, Field(description="What became of it.")
-    ] = None
+    state: Annotated[ProposalStateName | None, Field(description="What became of it.")] = None
 
 
 async def list_models(call: Call, query: ModelsQuery) -> web.Response:
@@ -82,6 +82,12 @@ async def show_model(call: Call, _: NoQuery) -> web.Response:
     """Give a version with its card and history."""
     client, model_id = analytics_of(call).client, _model(call)
     return json_response(_whole(call, await client.get(f"/models/{model_id}")))
+
+
+async def show_model_plots(call: Call, _: NoQuery) -> web.Response:
+    """Give the figures of a version's plots."""
+    client, model_id = analytics_of(call).client, _model(call)
+    return json_response(await client.get(f"/models/{model_id}/plots"))
 
 
 async def promote_model(call: Call, _: NoQuery) -> web.Response:
@@ -211,6 +217,17 @@ OPERATIONS: Final = (
         access=Access.REGULATOR,
         handler=show_model,
         answers=ok(ModelDocument),
+        problems=(404, 409, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/models/{model}/plots",
+        name="get_model_plots",
+        summary="The figures of a model's plots: calibration, importances, groups",
+        tag=TAG,
+        access=Access.REGULATOR,
+        handler=show_model_plots,
+        answers=ok(PlotsDocument),
         problems=(404, 409, 503),
     ),
     Operation(

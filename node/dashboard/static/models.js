@@ -5,6 +5,7 @@ import { get, post } from "./api.js";
 import { choice, el, facts, field, heading, panel, table } from "./dom.js";
 import { count, moment, said, transactionLink, visible } from "./format.js";
 import { officer } from "./officers.js";
+import { showPlots } from "./plots.js";
 import { refusal } from "./refusals.js";
 
 const PAGE = 100;
@@ -120,6 +121,7 @@ export async function showOne(root, { id, signal }) {
   const draw = (one) => place.replaceChildren(...parts(one, path, draw));
   root.append(heading("Model", el("span", { class: "id whole" }, visible(id))), place);
   draw(await get(path, {}, signal));
+  await showPlots(root, path, signal);
 }
 
 function parts(one, path, draw) {

@@ -316,6 +316,16 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "reasons": [
             [{"feature": "(baseline)", "value": None, "contribution": 0.5, "text": "half"}]
         ],
+        "quality": [
+            {
+                "column": "payees",
+                "check": "range",
+                "rows": 1,
+                "share": 1.0,
+                "first_rows": [1],
+                "text": "column payees: 1 rows outside the range",
+            }
+        ],
         "model": {
             "id": "ab" * 8,
             "version": 1,
@@ -329,6 +339,19 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
     "/models": {"items": [MODEL], "next_cursor": None},
     "POST /models": TRAINING,
     f"/models/{MODEL_ID}": MODEL | {"card": "# pca", "history": [STEP]},
+    f"/models/{MODEL_ID}/plots": {
+        "id": MODEL_ID,
+        "plots": [
+            {
+                "name": "importances",
+                "title": "What it leans on",
+                "note": "the largest first",
+                "across": "column",
+                "up": "importance",
+                "traces": [{"name": "", "form": "bars", "across": ["payees"], "up": [0.5]}],
+            }
+        ],
+    },
     f"/models/{MODEL_ID}/standing": MODEL | {"card": "# pca", "history": [STEP]},
     "/trainings": {"items": [TRAINING], "next_cursor": None},
     f"/trainings/{TRAINING_ID}": TRAINING,

@@ -175,6 +175,7 @@ PATHS: Final[dict[str, tuple[str, set[str]]]] = {
     "list_models": ("/v1/audit/models", REGULATORS),
     "train_model": ("/v1/audit/models", REGULATORS),
     "get_model": (f"/v1/audit/models/{MODEL_ID}", REGULATORS),
+    "get_model_plots": (f"/v1/audit/models/{MODEL_ID}/plots", REGULATORS),
     "promote_model": (f"/v1/audit/models/{MODEL_ID}/promote", REGULATORS),
     "list_trainings": ("/v1/audit/trainings", REGULATORS),
     "get_training": (f"/v1/audit/trainings/{TRAINING_ID}", REGULATORS),

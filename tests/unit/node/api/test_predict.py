@@ -186,6 +186,8 @@ async def test_predictions_are_the_models_own_and_reasons_add_up(
         total = math.fsum(reason["contribution"] for reason in reasons)
         assert total == pytest.approx(prediction["score"], abs=1e-12)
         assert reasons[0]["feature"] == "(baseline)"
+    unlike = [(one["column"], one["check"], one["first_rows"]) for one in found["quality"]]
+    assert unlike == [("amount", "gaps", [2]), ("home", "gaps", [3])]
     for name, row in (
         (scene.credit.id, ROWS[1]),
         ("credit/1", ROWS[1]),
