@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import TypeVar
 
 from ledger.attestations import Attest
@@ -15,7 +16,7 @@ from ledger.attesting import attestation_key, attested_name
 from ledger.errors import InvalidTransaction
 from ledger.governance import account_after
 from ledger.hashing import BlockHash, TxId
-from ledger.identity import Account, AccountId, AccountStatus, MemberId
+from ledger.identity import ACCOUNT_ID_BYTES, Account, AccountId, AccountStatus, MemberId
 from ledger.limits import LANES
 from ledger.measures import Govern
 from ledger.state import (
@@ -51,6 +52,8 @@ class Mempool:
         self._genesis_hash = genesis_hash
         self._bytes_max = bytes_max
         self._pooled: dict[TxId, PooledTransaction] = {}
+        self._arrivals: dict[TxId, int] = {}
+        self._arrived = count()
         self._by_bytes: dict[bytes, SignedTransaction] = {}
         self._lanes: dict[StateKey, dict[int, TxId]] = {}
         self._by_member: dict[MemberId, dict[TxId, None]] = {}
@@ -172,6 +175,7 @@ class Mempool:
         transaction = pooled.transaction
         txid = transaction.txid
         self._pooled[txid] = pooled
+        self._arrivals[txid] = next(self._arrived)
         self._by_bytes[transaction.raw] = transaction
         self.bytes_total += len(transaction.raw)
         self._by_member.setdefault(pooled.member, {})[txid] = None
@@ -200,7 +204,7 @@ class Mempool:
         pooled = self._pooled.pop(txid, None)
         if pooled is None:
             return None
-        del self._by_bytes[pooled.transaction.raw]
+        del self._arrivals[txid], self._by_bytes[pooled.transaction.raw]
         self.bytes_total -= len(pooled.transaction.raw)
         _discard(self._by_member, pooled.member, txid)
         for key, sequence in pooled.lanes:
@@ -245,17 +249,28 @@ class Mempool:
         other would otherwise wait for its expiry and hold up the account meanwhile.
         """
         rejected = []
-        for key, balance in state.items():
-            if key[:1] != BALANCE:
-                continue
-            while (balance or 0) + self._flows.get(key, 0) < 0:
-                newest = next(
-                    txid
-                    for txid, pooled in reversed(self._pooled.items())
-                    if any(at == key and change < 0 for at, change in pooled.flows)
-                )
-                rejected.append(self._displace(newest, "insufficient_funds"))
+        short = dict.fromkeys(key for key in state if self._is_short(key, state))
+        while short:
+            key = next(iter(short))
+            del short[key]
+            # What debits an account stands in its lanes, so nobody else's transactions are looked at.
+            account = AccountId(key[len(BALANCE) :][:ACCOUNT_ID_BYTES])
+            debits = sorted(set(self._debits_of(account)), key=self._arrivals.__getitem__)
+            for txid in reversed(debits):
+                if not self._is_short(key, state):
+                    break
+                flows = self._pooled[txid].flows
+                if any(at == key and change < 0 for at, change in flows):
+                    rejected.append(self._displace(txid, "insufficient_funds"))
+                    # Whoever it would have paid may be short of it now.
+                    short |= dict.fromkeys(at for at, _ in flows if self._is_short(at, state))
         return rejected
+
+    def _is_short(self, key: StateKey, state: Mapping[StateKey, Record | None]) -> bool:
+        """Tell whether a changed balance does not cover what waits to draw on it."""
+        if key[:1] != BALANCE or key not in state:
+            return False
+        return (state[key] or 0) + self._flows.get(key, 0) < 0
 
     def drop_barred(self, state: Mapping[StateKey, Record | None]) -> list[Displacement]:
         """Drop what the accounts and attestations that a block changed no longer allow.

@@ -8,11 +8,12 @@ import pytest
 from msgspec import structs
 
 from ledger.errors import InvalidTransaction
-from ledger.hashing import BlockHash
+from ledger.hashing import BlockHash, TxId
 from ledger.transactions import NONCE_BYTES, SignedTransaction
 from node.core import limits, mempool
 from node.core.effects import TransactionStatus
 from node.core.mempool import EXPIRY_SLACK, Mempool
+from node.core.pooled import PooledTransaction
 from tests.factories import OPENING_BALANCE, MemoryState, Network, make_network
 from tests.refusals import refuses
 
@@ -174,6 +175,46 @@ def test_a_payment_that_another_node_took_the_money_for_is_rejected(
     assert rejected.code == "insufficient_funds"
     assert small.txid in pool
     assert pool.drop_unfunded(delta.after) == []
+
+
+class Untraversed(dict[TxId, PooledTransaction]):
+    """All that waits, of which nothing is found but by its id."""
+
+    def __iter__(self) -> Iterator[TxId]:
+        raise AssertionError
+
+    def __reversed__(self) -> Iterator[TxId]:  # type: ignore[override] # it gives nothing
+        raise AssertionError
+
+    items = values = keys = __iter__
+
+
+def test_threat_27_what_one_account_cannot_pay_costs_no_look_at_all_others(
+    network: Network, pool: Mempool, state: MemoryState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of its payments may go at once, while hundreds of thousands of others wait."""
+    waiting = [pay(network, sequence, amount=OPENING_BALANCE // 4) for sequence in range(4)]
+    put(pool, state, *waiting, pay(network, payer="carol"))
+    delta = state.apply(network.transfer(network.leg("alice", "dave", OPENING_BALANCE), lane=3))
+    monkeypatch.setattr(pool, "_pooled", Untraversed(pool._pooled))
+    rejected = pool.drop_unfunded(delta.after)
+    assert [one.txid for one in rejected] == [t.txid for t in reversed(waiting)]
+    assert len(pool) == 1
+
+
+def test_whoever_waits_for_money_that_does_not_come_is_dropped_too(
+    network: Network, state: MemoryState
+) -> None:
+    """Bob would spend what alice cannot pay him any more; in whatever order their balances are seen."""
+    due = pay(network, amount=OPENING_BALANCE)
+    spends = network.transfer(network.leg("bob", "carol", OPENING_BALANCE + 2))
+    changed = state.apply(network.transfer(network.leg("alice", "bob", 1), lane=3)).after
+    for keys in (sorted(changed), sorted(changed, reverse=True)):
+        pool = Mempool(network.genesis_hash)
+        put(pool, network.state(), due, spends)
+        rejected = pool.drop_unfunded({key: changed[key] for key in keys})
+        assert [one.txid for one in rejected] == [due.txid, spends.txid]
+        assert len(pool) == 0
 
 
 def test_expired_transactions_leave_with_the_reason(
