@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from msgspec import structs
@@ -180,13 +181,14 @@ def test_a_payment_that_another_node_took_the_money_for_is_rejected(
 class Untraversed(dict[TxId, PooledTransaction]):
     """All that waits, of which nothing is found but by its id."""
 
-    def __iter__(self) -> Iterator[TxId]:
+    def __iter__(self) -> NoReturn:
         raise AssertionError
 
-    def __reversed__(self) -> Iterator[TxId]:  # type: ignore[override] # it gives nothing
+    def __reversed__(self) -> NoReturn:
         raise AssertionError
 
-    items = values = keys = __iter__
+    def items(self) -> NoReturn:
+        raise AssertionError
 
 
 def test_threat_27_what_one_account_cannot_pay_costs_no_look_at_all_others(
