@@ -15,7 +15,7 @@ from analytics.errors import AnalyticsError
 from ledger.errors import LedgerError
 from node.errors import ConfigError, NodeError
 from sunlit.errors import SunlitError
-from wallet.console import report_error, report_os_error
+from wallet.console import report_encode_error, report_error, report_os_error
 from wallet.errors import WalletError
 from wallet.secrecy import protect_process
 
@@ -121,6 +121,9 @@ class LazyGroup(click.Group):
             ctx.exit(USAGE_STATUS)
         except (AnalyticsError, LedgerError, NodeError, SunlitError, WalletError) as error:
             report_error(error.code, error.detail)
+            ctx.exit(FAILURE_STATUS)
+        except UnicodeEncodeError as error:
+            report_encode_error(error)
             ctx.exit(FAILURE_STATUS)
         except OSError as error:
             report_os_error(error)

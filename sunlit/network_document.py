@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ledger.genesis_document import AccountDocument, AssetDocument, MemberDocument
 from ledger.identity import Role, is_lei
+from ledger.limits import LEGAL_NAME_BYTES_MAX
 from node.config import MemberName, parse_address
 from node.gossip.tls import certificate_host
 from sunlit.errors import NetworkError
@@ -40,6 +41,16 @@ def _address(text: str) -> str:
 def _lei(text: str) -> str:
     if not is_lei(text):
         raise ValueError("not an ISO 17442 identifier with correct check digits")
+    return text
+
+
+def _legal_name(text: str) -> str:
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:  # bytes of the command line that are no text
+        raise ValueError("not UTF-8 text") from None
+    if length > LEGAL_NAME_BYTES_MAX:
+        raise ValueError(f"more than {LEGAL_NAME_BYTES_MAX} bytes of UTF-8")
     return text
 
 
@@ -121,7 +132,7 @@ class MemberPlan(_Addresses):
     """A member whose keys are still to be made."""
 
     id: MemberName
-    legal_name: str
+    legal_name: Annotated[str, AfterValidator(_legal_name)]
     lei: Annotated[str, AfterValidator(_lei)]
     roles: list[RoleName]
     officers: OfficersPlan

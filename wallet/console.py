@@ -61,6 +61,9 @@ def _reported_errors(ctx: click.Context) -> Iterator[None]:
     except (WalletError, LedgerError) as error:
         report_error(error.code, error.detail)
         ctx.exit(1)
+    except UnicodeEncodeError as error:
+        report_encode_error(error)
+        ctx.exit(1)
     except OSError as error:
         report_os_error(error)
         ctx.exit(1)
@@ -188,6 +191,16 @@ def report_os_error(error: OSError) -> None:
         raise error  # click ends quietly
     named = "" if error.filename is None else f"{error.filename}: "
     report_error("input_output", f"{named}{error.strerror or type(error).__name__}")
+
+
+def report_encode_error(error: UnicodeEncodeError) -> None:
+    """Print that text cannot be written, as an error.
+
+    Arguments that are no UTF-8 reach a command as text that no encoding can write, and a terminal or a
+    file may have an encoding without the characters of a reference.
+    """
+    character = error.object[error.start]
+    report_error("bad_text", f"{character!a} cannot be written as {error.encoding}")
 
 
 def progress(text: str) -> None:

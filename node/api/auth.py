@@ -8,6 +8,7 @@ chain and one member's node, so that no bank can use a token at another (threat 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,9 @@ from node.storage.view import At, ChainView
 
 ALGORITHM: Final = "EdDSA"
 _SCHEME: Final = "bearer"
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2}")
+"""Three parts of base64url without padding (RFC 7515, section 7.1). Python's decoder passes over every
+other character, and a token would have many spellings."""
 _SIGNATURES: Final = jwt.PyJWS(algorithms=[ALGORITHM])
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -132,10 +136,13 @@ def _signing_key(token: str) -> bytes:
     if len(token) > TOKEN_CHARACTERS_MAX:
         detail = f"A token has {TOKEN_CHARACTERS_MAX} characters at most."
         raise unauthorized("token_malformed", detail)
+    malformed = unauthorized("token_malformed", "The token is no JSON Web Token.")
+    if _COMPACT.fullmatch(token) is None:
+        raise malformed
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:
-        raise unauthorized("token_malformed", "The token is no JSON Web Token.") from None
+        raise malformed from None
     if header.get("alg") != ALGORITHM:
         raise unauthorized("token_algorithm", f"Tokens are signed with {ALGORITHM}.")
     kid = header.get("kid")

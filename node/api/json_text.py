@@ -1,7 +1,7 @@
-"""JSON as the API reads and writes it: no NaN, no key twice, ASCII on the wire.
+"""JSON as the API reads and writes it: UTF-8, no NaN, no key twice, ASCII on the wire.
 
-``json`` alone accepts NaN and lets the last of two equal keys win, so two readers could see two
-documents in one text. Everything outside ASCII leaves escaped, so that control characters and
+``json`` alone guesses the encoding, accepts NaN and lets the last of two equal keys win, so two readers
+could see two documents in one text. Everything outside ASCII leaves escaped, so that control characters and
 look-alikes in references reach a terminal or a log as what they are (threat 29).
 """
 
@@ -14,13 +14,14 @@ from node.api.problems import Problem
 
 
 def read_json(text: bytes) -> Any:
-    """Return the value of a JSON text.
+    """Return the value of a JSON text, which is UTF-8 without a mark of it (RFC 8259, section 8.1).
 
     Raises:
         Problem: 400 ``malformed_json``.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        # Bytes would be taken for UTF-16 or UTF-32 where they look like it.
+        return json.loads(text.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError:
         raise _malformed("nested too deeply") from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError and our own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -16,12 +17,19 @@ R = TypeVar("R")
 WAIT_TIMEOUT_S: Final = 60.0
 
 
+def _number(_ctx: click.Context, _option: click.Parameter, value: float) -> float:
+    """Return a number as it is; NaN, which every range lets through, is none."""
+    if math.isnan(value):
+        raise click.BadParameter("'nan' is no number.")
+    return value
+
+
 def following_options(command: Callable[P, R]) -> Callable[P, R]:
     """Give a command ``--wait`` and ``--timeout``."""
     for option in (
         click.option(
             "--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=WAIT_TIMEOUT_S,
-            show_default=True, metavar="SECONDS", help="Longest wait.",
+            show_default=True, metavar="SECONDS", callback=_number, help="Longest wait.",
         ),
         click.option(
             "--wait", type=click.Choice(["none", "included", "final"]), default="included",

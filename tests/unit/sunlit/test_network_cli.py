@@ -199,3 +199,13 @@ def test_keygen_refuses_what_is_no_host(tmp_path: Path, passphrase: None, host: 
     assert result.exit_code == 1
     assert result.stderr.startswith("error[bad_document]: hosts.0: ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [b"\xff".decode(errors="surrogateescape"), "€" * 67])
+def test_keygen_refuses_a_legal_name_that_no_chain_takes(
+    tmp_path: Path, passphrase: None, name: str
+) -> None:
+    """Bytes that are no text, or more of it than the chain registers, before a key is made."""
+    result = _keygen(tmp_path / "out", "--legal-name", name)
+    assert (result.exit_code, result.stderr.split(":")[0]) == (1, "error[bad_document]")
+    assert not (tmp_path / "out").exists()

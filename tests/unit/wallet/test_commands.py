@@ -104,6 +104,13 @@ async def test_resend_without_a_name_follows_everything(run: Run, node: FakeNode
     assert [receipt["status"] for receipt in receipts] == ["final"]
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
+async def test_a_timeout_is_a_span_of_time(run: Run, node: FakeNode, seconds: str) -> None:
+    """Anything else is wrong usage, and nothing is sent."""
+    result = await run("send", "--from", "alice", "--to", "bob", "1", "CNY", "--timeout", seconds)
+    assert (result.exit_code, node.submitted) == (2, [])
+
+
 async def test_a_timeout_is_an_error_with_its_code(run: Run, node: FakeNode) -> None:
     """A wait that ends too early exits 1 with code timeout, and says that resending is safe."""
     node.is_stuck = True

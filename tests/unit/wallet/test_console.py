@@ -180,3 +180,17 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert json.loads(capsys.readouterr().out) == {"a": "é"}
     Session(home=tmp_path, as_json=False).show({"a": 1}, ["te\x1bxt"])
     assert capsys.readouterr().out == "te\\u{1b}xt\n"
+
+
+def test_text_that_cannot_be_written_is_told() -> None:
+    """A reference of bytes that are no UTF-8 is one line and status 1, not a trace of the program."""
+    group = ErrorReportingGroup()
+
+    @group.command()
+    @click.argument("reference")
+    def send(reference: str) -> None:
+        reference.encode()
+
+    result = CliRunner().invoke(group, ["send", b"invoice \xff".decode(errors="surrogateescape")])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "error[bad_text]: '\\udcff' cannot be written as utf-8\n"

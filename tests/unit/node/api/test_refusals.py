@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.api.limits import JSON_BODY_BYTES_MAX
-from tests.unit.node.api.served import Client, ServedNode, problem, serving
+from tests.unit.node.api.served import Client, ServedNode, bearer, problem, serving
 
 
 async def test_unknown_paths_and_methods(client: Client) -> None:
@@ -73,6 +73,25 @@ async def test_a_client_that_asks_too_often(node: ServedNode) -> None:
         now_s += 0.5
         assert (await client.get("/v1/status")).status == 200
         assert (await client.get("/v1/status")).status == 429
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le", "latin-1"])
+async def test_json_is_utf_8(client: Client, encoding: str) -> None:
+    """RFC 8259, section 8.1: no other encoding, no byte order mark, nothing guessed."""
+    response = await client.post(
+        "/v1/transactions",
+        data='{"transaction":"00","é":0}'.encode(encoding),
+        headers={"Content-Type": "application/json"},
+    )
+    assert (await problem(response, 400))["code"] == "malformed_json"
+
+
+async def test_threat_62_a_token_has_one_spelling(node: ServedNode, client: Client) -> None:
+    """Padding, and characters that base64url does not have, are refused (RFC 7515, section 2)."""
+    token = node.officer_token("regulator")
+    for spelling in (f"{token}==", token.replace(".", ".!", 1), f"{token[:-1]}*{token[-1]}"):
+        response = await client.get("/v1/status", headers=bearer(spelling))
+        assert (await problem(response, 401))["code"] == "token_malformed", spelling
 
 
 async def test_a_body_that_is_announced_too_large(client: Client) -> None:
