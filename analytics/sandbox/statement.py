@@ -151,6 +151,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         kinds = [statement.type for statement in connection.extract_statements(sql)]
     except duckdb.Error as error:
         raise RequestRefused(STATUS, "query_failed", first_line(error)) from None
+    except ValueError:  # such as UPDATE EXTENSIONS: the parser knows it, Python's list does not
+        raise refused("this kind of statement is not allowed") from None
     if len(kinds) != 1:
         raise refused(f"there are {len(kinds)} statements" if kinds else "there is no statement")
     if kinds[0] != duckdb.StatementType.SELECT:

@@ -44,6 +44,7 @@ DETACH memory
 USE memory
 INSTALL httpfs
 LOAD httpfs
+UPDATE EXTENSIONS
 SET memory_limit = '100GB'
 RESET memory_limit
 SET VARIABLE x = 1
