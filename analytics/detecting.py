@@ -1,6 +1,6 @@
 """The second stage: what the warehouse took in, into alerts; each block once.
 
-    wait for rows  ->  facts  ->  Detector  ->  one commit: alerts, cursor
+    wait for rows  ->  facts  ->  Detector  ->  one commit: alerts, scores of anomalies, cursor
 
 What the detector remembers follows from the blocks and from what it told of them, so after a start the
 blocks up to the cursor are shown to it again, with their alerts from the warehouse.
@@ -11,16 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from analytics.alerts import Alert, Severity
-from analytics.detection import Detector, Told
+from analytics.detection import Detector, Told, severity_of
 from analytics.limits import DETECTION_BLOCKS_MAX
 from analytics.movements import BlockFacts
 from analytics.progress import Progress
+from analytics.risk.bands import Band
+from analytics.risk.scores import ACCOUNT, ANOMALY, Score, insert_scores
 from analytics.warehouse.schema import DETECTION
 from analytics.warehouse.sql import run_with
 from analytics.warehouse.store import Warehouse, advance, block_cursor
@@ -39,6 +41,16 @@ _COLUMNS: Final = pa.schema(
         ("model", pa.string()),
     ]
 )
+
+
+class _Part(NamedTuple):
+    """What some blocks gave."""
+
+    height: int
+    """The last of them."""
+    alerts: Sequence[Alert]
+    scores: Sequence[Score]
+    """Of anomalies; risk is the third stage's."""
 
 
 class Detecting:
@@ -64,9 +76,9 @@ class Detecting:
             self._detector.recall(facts, told.get(facts.height, ()))
         while (ingested := self._progress.wait_for_rows(height)) is not None:
             new = self._warehouse.facts(height + 1, ingested.height)
-            for last, alerts in self._parts(new):
-                self._commit(last, alerts)
-                height = last
+            for part in self._parts(new):
+                self._commit(part)
+                height = part.height
                 if self._progress.is_ending:
                     return
 
@@ -81,23 +93,41 @@ class Detecting:
                 told.setdefault(height, []).append(Told(typology, account, Severity(severity)))
         return told
 
-    def _parts(self, facts: Iterator[BlockFacts]) -> Iterator[tuple[int, list[Alert]]]:
-        """Yield what is committed at once: the last of some blocks, and their alerts."""
+    def _parts(self, facts: Iterator[BlockFacts]) -> Iterator[_Part]:
+        """Yield what is committed at once."""
         alerts: list[Alert] = []
+        scores: list[Score] = []
         blocks, height = 0, 0
         for block in facts:
             alerts += self._detector.detect(block)
+            scores += self._scores(block)
             blocks, height = blocks + 1, block.height
             if blocks >= DETECTION_BLOCKS_MAX:
-                yield height, alerts
-                alerts, blocks = [], 0
+                yield _Part(height, alerts, scores)
+                alerts, scores, blocks = [], [], 0
         if blocks:
-            yield height, alerts
+            yield _Part(height, alerts, scores)
 
-    def _commit(self, height: int, alerts: Sequence[Alert]) -> None:
+    def _scores(self, block: BlockFacts) -> Iterator[Score]:
+        """Yield the rows of the scores that the detector keeps of the block it took in last."""
+        for one in self._detector.anomaly_scores:
+            yield Score(
+                kind=ANOMALY,
+                subject_kind=ACCOUNT,
+                subject=one.account,
+                score=one.score,
+                band=Band(severity_of(one.score).value),
+                reasons=one.reasons,
+                model=self._detector.anomaly_model,
+                height=block.height,
+                time_ms=block.time_ms,
+            )
+
+    def _commit(self, part: _Part) -> None:
         with self._warehouse.writing() as cursor:
-            insert_alerts(cursor, alerts)
-            last = block_cursor(cursor, height)
+            insert_alerts(cursor, part.alerts)
+            insert_scores(cursor, part.scores)
+            last = block_cursor(cursor, part.height)
             advance(cursor, DETECTION, last)
         self._progress.detect(last)
 

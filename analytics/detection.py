@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from analytics.activity import Market
 from analytics.alerts import Alert, Severity, alert_id
-from analytics.anomaly.accounts import Anomalies
+from analytics.anomaly.accounts import AccountScore, Anomalies
 from analytics.anomaly.drift import Drift
 from analytics.movements import BlockFacts
 from analytics.typologies.finding import Finding
@@ -72,6 +72,16 @@ class Detector:
         self._warned: dict[tuple[str | None, str], _Warned] = {}
         self._recalled: frozenset[tuple[str | None, str]] | None = None
         """What was told of the block at hand when it was searched; None while it is searched."""
+
+    @property
+    def anomaly_scores(self) -> tuple[AccountScore, ...]:
+        """Scores of anomalies to keep of the block that was taken in last."""
+        return () if self._anomalies is None else self._anomalies.scores
+
+    @property
+    def anomaly_model(self) -> str:
+        """Name and version of what makes them."""
+        return f"{Anomalies.name}/{Anomalies.version}"
 
     def recall(self, facts: BlockFacts, told: Iterable[Told]) -> None:
         """Take a block in that was searched before, with the alerts that it gave then.

@@ -9,7 +9,7 @@ Nothing is said of an account whose past is too short, nor before the sample is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -31,8 +31,20 @@ REASON_MIN: Final = 0.02
 """Least share of a score that is a reason of its own; what is smaller is one reason together."""
 PAYMENTS_MAX: Final = 200
 """Most payments that an alert rests on in each direction; the latest count."""
+SCORE_STEP: Final = 0.1
+"""A score is kept when it is this much above the one that was kept before in its window."""
 SCORE_DECIMALS: Final = 9
 """Decimals of a score: what floating point adds up in another way is the same."""
+
+
+class AccountScore(NamedTuple):
+    """How far an account's window is from its habits, at the block that made it so."""
+
+    account: str
+    score: float
+    """0 to 1."""
+    reasons: tuple[Reason, ...]
+    """Why; their contributions add up to the score."""
 
 
 class Sample:
@@ -74,11 +86,14 @@ class Anomalies:
         self._kept_share = 1.0
         self._closed = 0
         self._number = -1
+        self._kept: dict[int, float] = {}
         self._told: set[int] = set()
         self._first: set[int] = set()
         self._first_max = parameters.accounts_min
         self.model: Model | None = None
         """What the market's windows are compared with; None until the sample is large enough."""
+        self.scores: tuple[AccountScore, ...] = ()
+        """Scores to keep of the last block: those that are news (`SCORE_STEP`), alerts or not."""
 
     def examine(
         self, moved: Sequence[Moves], explained: Set[str | None], time_ms: int
@@ -88,6 +103,7 @@ class Anomalies:
         ``explained`` are accounts that a rule warns of with this block: their windows are left out of
         what others are compared with.
         """
+        self.scores = ()
         if not moved:
             return {}
         number = time_ms // self._parameters.window_ms
@@ -113,6 +129,7 @@ class Anomalies:
             self._kept_share = SAMPLE_MAX / (SAMPLE_WINDOWS * self._closed)
         share = int(self._parameters.share_max * self._closed)
         self._first_max = max(self._parameters.accounts_min, share)
+        self._kept.clear()
         self._told.clear()
         self._first.clear()
         self._closed = 0
@@ -182,6 +199,11 @@ class Anomalies:
         squared = model.parts(self._habits.deviations(rows, measures))
         distances = squared.sum(axis=1)
         scores = distances / (distances + model.limit)
+        self.scores = tuple(
+            self._score(row, moves.activity.account, squared[place], float(scores[place]))
+            for place, (row, moves) in enumerate(chosen)
+            if scores[place] >= self._kept.get(row, 0.0) + SCORE_STEP
+        )
         return {
             moves.activity.account: self._finding(row, moves, squared[place], float(scores[place]))
             for place, (row, moves) in enumerate(chosen)
@@ -203,9 +225,15 @@ class Anomalies:
         self._told.add(row)
         return True
 
-    def _finding(self, row: int, moves: Moves, squared: Matrix, score: float) -> Finding:
-        window = self._windows[row]
+    def _score(self, row: int, account: str, squared: Matrix, score: float) -> AccountScore:
+        """Return a score to keep, and note that it is kept."""
+        self._kept[row] = score
         score = round(score, SCORE_DECIMALS)
+        return AccountScore(account, score, self._reasons(row, squared, score))
+
+    def _reasons(self, row: int, squared: Matrix, score: float) -> tuple[Reason, ...]:
+        """Return what a score is made of: each measure's share, the largest first."""
+        window = self._windows[row]
         shares = squared / squared.sum()
         usual = self._habits.usual(row)
         reasons = [
@@ -232,6 +260,11 @@ class Anomalies:
                     text=f"{count} other measures, each hardly unusual",
                 )
             )
+        return tuple(reasons)
+
+    def _finding(self, row: int, moves: Moves, squared: Matrix, score: float) -> Finding:
+        window = self._windows[row]
+        score = round(score, SCORE_DECIMALS)
         began_ms = window.number * self._parameters.window_ms
         activity = moves.activity
         payments = [
@@ -240,7 +273,7 @@ class Anomalies:
         ]
         return Finding(
             score=score,
-            reasons=tuple(reasons),
+            reasons=self._reasons(row, squared, score),
             transactions=txids(payments),
             since_ms=min(payment.time_ms for payment in payments),
         )

@@ -24,6 +24,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from analytics.errors import AnalyticsError, RequestRefused
+from analytics.features.reference import reference_height
 from analytics.models.errors import ModelError
 from analytics.progress import Progress
 from analytics.queries import Queries
@@ -125,7 +126,9 @@ class Trainer:
 
     async def _read(self, order: Order) -> Dataset:
         reached = self._progress.detected.height
-        height = reached if order.height is None else order.height
+        height = order.height
+        if height is None:
+            height = await self._queries.run(lambda cursor: reference_height(cursor, reached))
         if height > reached or height < 0:
             detail = f"detection has come to block {reached}"
             raise RequestRefused(404, "unknown_height", detail, height=height)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from analytics.features.reference import reference_height
 from analytics.models.errors import DataRefused
 from analytics.models.measures import Reference
 from analytics.progress import Progress
@@ -75,11 +76,15 @@ class Watching:
             if not drifts and not is_due:
                 return
             table = self._features(cursor, height) if is_due else None
+            first = table
+            if is_due and (reference := reference_height(cursor, height)) != height:
+                first = self._features(cursor, reference)
         if drifts:
             self._propose_for_alerts(drifts, height)
         if table is not None:
             self._propose_for_shifts(table, height)
-            self._ask_for_first(len(table))
+        if first is not None:
+            self._ask_for_first(len(first))
         self._registry.proposals.watch(height, now_ms if is_due else checked_ms)
 
     def _features(self, cursor: duckdb.DuckDBPyConnection, height: int) -> pa.Table | None:

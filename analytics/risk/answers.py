@@ -1,8 +1,10 @@
 """What the process answers about risk.
 
 ``GET /risk/{account}?height=``    an account's score at a block, why, and what is around it
-``GET /risk/members``, ``/risk/market``    the latest scores
-``GET /segments``                  groups of accounts by what they do
+``GET /risk?height=``              the market's and its members' latest scores up to a block
+``GET /segments?height=``          groups of accounts by what they do
+
+Without a height it is the reference block (`analytics.features.reference`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from analytics.features.reading import (
     make_moment,
     read_features,
 )
+from analytics.features.reference import reference_height
 from analytics.limits import SEGMENTS_LIVE_LEGS_MAX
 from analytics.risk.assessing import Due, read_strengths
 from analytics.risk.bands import Band, band_after
@@ -37,6 +40,8 @@ from analytics.warehouse.sql import first_row
 
 HISTORY_MAX: Final = 500
 """Most scores of an account's history; the oldest are left out."""
+ANOMALIES_MAX: Final = 100
+"""Most anomaly scores of an account, newest first, each with what it is made of."""
 ALERTS_MAX: Final = 50
 """Most alerts beside an account's score, newest first."""
 NEIGHBOURS_MAX: Final = 50
@@ -47,7 +52,12 @@ EXAMPLES_MAX: Final = 5
 _SCORE: Final = "score, band, contributions, model, height, epoch_ms(time)"
 _HISTORY: Final = """
 SELECT score, band, model, height, epoch_ms(time) FROM scores
-WHERE subject_kind = ? AND subject = ? AND height <= ? ORDER BY height DESC LIMIT ?
+WHERE kind = 'risk' AND subject_kind = ? AND subject = ? AND height <= ? ORDER BY height DESC LIMIT ?
+"""
+_ANOMALIES: Final = """
+SELECT score, band, contributions, model, height, epoch_ms(time) FROM scores
+WHERE kind = 'anomaly' AND subject_kind = ? AND subject = ? AND height <= ?
+ORDER BY height DESC LIMIT ?
 """
 _ALERTS: Final = """
 SELECT id, typology, severity, score, height, epoch_ms(time) FROM alerts
@@ -75,12 +85,14 @@ class _At:
 
     height: int
     time_ms: int
+    is_last: bool
+    """Whether it is the last one."""
 
 
 async def show_account(services: Services, request: web.Request) -> web.StreamResponse:
     """Give an account's latest score up to a block, and what there is to it."""
     account = request.match_info["account"]
-    height = integer(request, "height") if "height" in request.query else None
+    height = _height(request)
 
     def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         at = _at(cursor, services, height)
@@ -98,6 +110,7 @@ async def show_account(services: Services, request: web.Request) -> web.StreamRe
             "latest": _latest(cursor, ACCOUNT, account, at.height)
             or _unwritten(cursor, features, at),
             "history": _history(cursor, account, at),
+            "anomalies": _anomalies(cursor, account, at),
             "alerts": _alerts(cursor, account, at),
             "neighbours": _neighbours(cursor, account, at),
             "features": features.values,
@@ -106,34 +119,30 @@ async def show_account(services: Services, request: web.Request) -> web.StreamRe
     return answer(await services.queries.run(ask))
 
 
-async def list_members(services: Services, _: web.Request) -> web.StreamResponse:
-    """Give the latest score of every member that has one."""
+async def show_market(services: Services, request: web.Request) -> web.StreamResponse:
+    """Give the latest score of the market, and of every member that has one, up to a block."""
+    height = _height(request)
 
-    def ask(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-        at = _at(cursor, services, None)
+    def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+        at = _at(cursor, services, height)
         members = cursor.execute("SELECT member FROM members ORDER BY member").fetchall()
         scored = [(name, _latest(cursor, MEMBER, name, at.height)) for (name,) in members]
-        return [{"member": name} | latest for name, latest in scored if latest is not None]
+        return {
+            "at": {"height": at.height, "time_ms": at.time_ms},
+            "market": _latest(cursor, MARKET, THE_MARKET, at.height),
+            "members": [{"member": name} | latest for name, latest in scored if latest is not None],
+        }
 
-    return answer({"items": await services.queries.run(ask)})
-
-
-async def show_market(services: Services, _: web.Request) -> web.StreamResponse:
-    """Give the market's latest score."""
-
-    def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-        at = _at(cursor, services, None)
-        return _latest(cursor, MARKET, THE_MARKET, at.height)
-
-    return answer({"latest": await services.queries.run(ask)})
+    return answer(await services.queries.run(ask))
 
 
-async def list_segments(services: Services, _: web.Request) -> web.StreamResponse:
+async def list_segments(services: Services, request: web.Request) -> web.StreamResponse:
     """Give every segment: how many accounts, how risky, what they typically do."""
+    height = _height(request)
 
     def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         cursor.execute("BEGIN")  # features and scores of one moment
-        known = _all_accounts(cursor, _at(cursor, services, None))
+        known = _all_accounts(cursor, _at(cursor, services, height))
         return {
             "height": known.height,
             "time_ms": known.time_ms,
@@ -143,17 +152,21 @@ async def list_segments(services: Services, _: web.Request) -> web.StreamRespons
     return answer(await services.queries.run(ask))
 
 
+def _height(request: web.Request) -> int | None:
+    return integer(request, "height") if "height" in request.query else None
+
+
 def _at(cursor: duckdb.DuckDBPyConnection, services: Services, height: int | None) -> _At:
-    """Return a block that the second stage has done; the last one unless it is named."""
+    """Return a block that the second stage has done; the reference block unless it is named."""
     detected = max(0, services.progress.detected.height)
     if height is not None and height > detected:
         detail = f"the last assessed block is {detected}"
         raise RequestRefused(404, "unknown_height", detail, height=height)
-    chosen = detected if height is None else height
+    chosen = reference_height(cursor, detected) if height is None else height
     row = first_row(cursor, "SELECT epoch_ms(time) FROM blocks WHERE height = ?", [chosen])
     if row is None:
         raise AssertionError(f"block {chosen} was detected, so its row is there")
-    return _At(height=chosen, time_ms=row[0])
+    return _At(height=chosen, time_ms=row[0], is_last=chosen == detected)
 
 
 def _latest(
@@ -161,12 +174,14 @@ def _latest(
 ) -> dict[str, Any] | None:
     row = first_row(
         cursor,
-        f"SELECT {_SCORE} FROM scores WHERE subject_kind = ? AND subject = ? AND height <= ?"  # noqa: S608 - our own columns
-        " ORDER BY height DESC LIMIT 1",
+        f"SELECT {_SCORE} FROM scores WHERE kind = 'risk' AND subject_kind = ? AND subject = ?"  # noqa: S608 - our own columns
+        " AND height <= ? ORDER BY height DESC LIMIT 1",
         [kind, subject, height],
     )
-    if row is None:
-        return None
+    return None if row is None else _score(row)
+
+
+def _score(row: tuple[Any, ...]) -> dict[str, Any]:
     score, band, contributions, model, at_height, time_ms = row
     return {
         "score": score,
@@ -201,6 +216,11 @@ def _history(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> list[d
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def _anomalies(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> list[dict[str, Any]]:
+    asked = [ACCOUNT, account, at.height, ANOMALIES_MAX]
+    return [_score(row) for row in cursor.execute(_ANOMALIES, asked).fetchall()]
+
+
 def _alerts(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> list[dict[str, Any]]:
     rows = cursor.execute(_ALERTS, [account, at.height, ALERTS_MAX]).fetchall()
     names = ("id", "typology", "severity", "score", "height", "time_ms")
@@ -233,9 +253,9 @@ def _neighbours(cursor: duckdb.DuckDBPyConnection, account: str, at: _At) -> lis
 def _all_accounts(cursor: duckdb.DuckDBPyConnection, at: _At) -> Kept:
     """Return what is known of all accounts: now, or where that takes long as of the last assessment.
 
-    Scores are the latest in both cases.
+    Scores are the latest in both cases. A block before the last one is looked at as it was.
     """
-    kept = read_kept(cursor)
+    kept = read_kept(cursor) if at.is_last else None
     first = make_moment(at.time_ms - WINDOW_MS)
     counted = first_row(
         cursor,
@@ -244,8 +264,8 @@ def _all_accounts(cursor: duckdb.DuckDBPyConnection, at: _At) -> Kept:
     )
     if kept is None or counted is None or counted[0] <= SEGMENTS_LIVE_LEGS_MAX:
         rows = read_features(cursor, Window(height=at.height, end_ms=at.time_ms))
-        return gather(rows, _account_scores(cursor, -1), at.height, at.time_ms)
-    newer = _account_scores(cursor, kept.height)
+        return gather(rows, _account_scores(cursor, -1, at.height), at.height, at.time_ms)
+    newer = _account_scores(cursor, kept.height, at.height)
     pairs = zip(kept.accounts, kept.scores, kept.bands, strict=True)
     latest = [
         (newer[account][0], newer[account][1].value) if account in newer else (score, band)
@@ -254,10 +274,12 @@ def _all_accounts(cursor: duckdb.DuckDBPyConnection, at: _At) -> Kept:
     return kept._replace(scores=[one[0] for one in latest], bands=[one[1] for one in latest])
 
 
-def _account_scores(cursor: duckdb.DuckDBPyConnection, above: int) -> dict[str, tuple[float, Band]]:
+def _account_scores(
+    cursor: duckdb.DuckDBPyConnection, above: int, until: int
+) -> dict[str, tuple[float, Band]]:
     return {
         subject: (written.score, written.band)
-        for (kind, subject), written in read_written(cursor, above).items()
+        for (kind, subject), written in read_written(cursor, above, until).items()
         if kind == ACCOUNT
     }
 
@@ -287,8 +309,7 @@ def _profile(segment: Segment, known: Kept) -> dict[str, Any]:
 
 
 ROUTES: Final = (
-    Route(method="GET", path="/risk/members", handler=list_members),
-    Route(method="GET", path="/risk/market", handler=show_market),
+    Route(method="GET", path="/risk", handler=show_market),
     Route(method="GET", path="/risk/{account}", handler=show_account),
     Route(method="GET", path="/segments", handler=list_segments),
 )

@@ -34,6 +34,7 @@ from analytics.risk.scores import (
     ACCOUNT,
     MARKET,
     MEMBER,
+    RISK,
     THE_MARKET,
     Score,
     Subject,
@@ -144,7 +145,7 @@ class Assessor:
     def note(self, scores: Iterable[Score]) -> None:
         """Remember scores that are committed."""
         for score in scores:
-            self._written[score.kind, score.subject] = Written(
+            self._written[score.subject_kind, score.subject] = Written(
                 score.score, score.band, score.time_ms
             )
 
@@ -166,7 +167,9 @@ class Assessor:
     def _score(self, kind: str, subject: str, risk: Weighed, model: str, due: Due) -> Score:
         before = self._written.get((kind, subject))
         band = band_after(risk.score, Band.LOW if before is None else before.band)
-        return Score(kind, subject, risk.score, band, risk.reasons, model, due.height, due.time_ms)
+        return Score(
+            RISK, kind, subject, risk.score, band, risk.reasons, model, due.height, due.time_ms
+        )
 
     def _groups(self, standings: Standings, due: Due) -> list[Score]:
         """Return the scores of members that have active accounts, and of the market."""
@@ -195,7 +198,7 @@ class Assessor:
         return [score for score in self._groups(standings, due) if score.subject in touched]
 
     def _is_news(self, score: Score) -> bool:
-        before = self._written.get((score.kind, score.subject))
+        before = self._written.get((score.subject_kind, score.subject))
         if before is None or before.band is not score.band:
             return True
         if abs(before.score - score.score) >= SCORE_STEP:

@@ -23,6 +23,11 @@ MARKET: Final = "market"
 THE_MARKET: Final = "market"
 """The market's name as a subject."""
 
+RISK: Final = "risk"
+"""How much attention a subject needs."""
+ANOMALY: Final = "anomaly"
+"""How far an account's day is from its habits."""
+
 Subject = tuple[str, str]
 """Its kind and its id."""
 
@@ -31,6 +36,9 @@ class Score(NamedTuple):
     """A row."""
 
     kind: str
+    """`RISK` or `ANOMALY`."""
+    subject_kind: str
+    """`ACCOUNT`, `MEMBER` or `MARKET`."""
     subject: str
     score: float
     band: Band
@@ -50,6 +58,7 @@ class Written(NamedTuple):
 
 _COLUMNS: Final = pa.schema(
     [
+        ("kind", pa.string()),
         ("subject_kind", pa.string()),
         ("subject", pa.string()),
         ("score", pa.float64()),
@@ -63,8 +72,12 @@ _COLUMNS: Final = pa.schema(
 _LATEST: Final = """
 SELECT subject_kind, subject, arg_max(score, height), arg_max(band, height),
     arg_max(epoch_ms(time), height)
-FROM scores WHERE height > ? GROUP BY subject_kind, subject
+FROM scores WHERE kind = 'risk' AND height > ? AND height <= ? GROUP BY subject_kind, subject
 """
+
+
+_EVERY_HEIGHT: Final = 2**63 - 1
+"""No block is above it."""
 
 
 def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) -> None:
@@ -74,9 +87,11 @@ def insert_scores(cursor: duckdb.DuckDBPyConnection, scores: Sequence[Score]) ->
         run_with(cursor, "INSERT INTO scores SELECT * FROM batch", batch)
 
 
-def read_written(cursor: duckdb.DuckDBPyConnection, above: int = -1) -> dict[Subject, Written]:
-    """Return what was last written of every subject, above a height."""
-    rows = cursor.execute(_LATEST, [above]).fetchall()
+def read_written(
+    cursor: duckdb.DuckDBPyConnection, above: int = -1, until: int = _EVERY_HEIGHT
+) -> dict[Subject, Written]:
+    """Return the risk that was last written of every subject, above a height and up to another."""
+    rows = cursor.execute(_LATEST, [above, until]).fetchall()
     return {
         (kind, subject): Written(score, Band(band), time_ms)
         for kind, subject, score, band, time_ms in rows
@@ -86,7 +101,8 @@ def read_written(cursor: duckdb.DuckDBPyConnection, above: int = -1) -> dict[Sub
 def _table(scores: Sequence[Score]) -> pa.Table:
     rows = [
         {
-            "subject_kind": score.kind,
+            "kind": score.kind,
+            "subject_kind": score.subject_kind,
             "subject": score.subject,
             "score": score.score,
             "band": score.band.value,

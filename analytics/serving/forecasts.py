@@ -37,9 +37,15 @@ async def show_forecast(services: Services, request: web.Request) -> web.StreamR
     horizon = integer(request, "horizon", minimum=1) if "horizon" in request.query else None
     steps = min(horizon or HORIZON_DEFAULT, HORIZON_MAX)
     span = Span(request.query["span"]) if "span" in request.query else None
+    reached = services.progress.ingested.height
+    height = integer(request, "height") if "height" in request.query else reached
+    if height > reached:
+        detail = f"the last block is {reached}"
+        raise RequestRefused(404, "unknown_height", detail, height=height)
 
     def ask(cursor: duckdb.DuckDBPyConnection) -> tuple[Name, Stretch]:
-        return find_series(cursor, request.query["series"]), find_stretch(cursor, span, steps)
+        name = find_series(cursor, request.query["series"])
+        return name, find_stretch(cursor, span, steps, height)
 
     name, stretch = await services.queries.run(ask)
 

@@ -1,7 +1,7 @@
 """``POST /predict``: what a model of the registry says of rows, or of accounts by their features.
 
     {"model", "rows": [{column: value, …}, …]}
-    {"model", "accounts": ["sun1…", …]}         rows are the features of the week up to the last block
+    {"model", "accounts": ["sun1…", …]}         rows are the features of the week up to the reference block
 
 ``model`` is a version's id, ``SERIES/NUMBER``, or a series, whose champion answers.
 """
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from analytics.errors import RequestRefused
 from analytics.features.reading import AccountFeatures, Window, read_features
+from analytics.features.reference import reference_height
 from analytics.server import Route, Services
 from analytics.serving.predictor import refuse_rules
 from analytics.warehouse.sql import first_row
@@ -34,7 +35,8 @@ async def predict(services: Services, request: web.Request) -> web.StreamRespons
     if "rows" in asked:
         rows: Sequence[Any] = asked["rows"]
     else:
-        height = services.progress.ingested.height
+        last = services.progress.ingested.height
+        height = await services.queries.run(lambda cursor: reference_height(cursor, last))
         ask = partial(account_rows, accounts=asked["accounts"], height=height)
         rows = await services.queries.run(ask)
     about = {

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import duckdb
 
 from analytics.errors import RequestRefused
+from analytics.features.reference import reference_height
 from analytics.serving.limits import SERIES_LISTED_MAX, SPANS_A_STEP, SPANS_MAX, SPANS_MIN
 from analytics.warehouse.sql import first_row
 
@@ -43,7 +44,8 @@ _SIDES: Final = """
 """
 _PLACE: Final = "SELECT (epoch_ms(l.time) - $first) // $length AS place, "
 _BOUNDS: Final = """
-SELECT epoch_ms(min(time)), epoch_ms(max(time)) FROM blocks WHERE height > 0
+SELECT epoch_ms(min(time)), epoch_ms(max(time)), epoch_ms(max(time) FILTER (height <= ?))
+FROM blocks WHERE height > 0 AND height <= ?
 """
 _HEIGHTS: Final = """
 SELECT min(height), max(height) FROM blocks
@@ -193,19 +195,23 @@ def find_series(cursor: duckdb.DuckDBPyConnection, text: str) -> Name:
     raise RequestRefused(404, "unknown_series", detail, series=text)
 
 
-def find_stretch(cursor: duckdb.DuckDBPyConnection, span: Span | None, horizon: int) -> Stretch:
-    """Return the latest whole spans that a forecast is made from.
+def find_stretch(
+    cursor: duckdb.DuckDBPyConnection, span: Span | None, horizon: int, height: int
+) -> Stretch:
+    """Return the latest whole spans that a forecast is made from, up to a block.
 
-    Without a span it is the longest of which the history has enough.
+    They end with its reference block's (`analytics.features.reference`). Without a span it is the
+    longest of which the history has enough.
 
     Raises:
         RequestRefused: ``history_too_short`` (409): it has too few whole spans.
     """
-    row = first_row(cursor, _BOUNDS)
-    began_ms, ended_ms = row if row is not None and row[0] is not None else (0, 0)
+    reference = reference_height(cursor, height)
+    row = first_row(cursor, _BOUNDS, [reference, height])
+    began_ms, ended_ms, paid_ms = row if row is not None and row[0] is not None else (0, 0, 0)
     choices = [span] if span is not None else [*reversed(Span)]
     needed = spans_needed(horizon)
-    stretches = [_stretch(choice, began_ms, ended_ms) for choice in choices]
+    stretches = [_stretch(choice, began_ms, ended_ms, paid_ms) for choice in choices]
     for stretch in stretches:
         if stretch.count >= needed:
             return stretch
@@ -232,10 +238,14 @@ def read_series(cursor: duckdb.DuckDBPyConnection, name: Name, stretch: Stretch)
     return LedgerSeries(values=tuple(values), first_height=heights[0], last_height=heights[1])
 
 
-def _stretch(span: Span, began_ms: int, ended_ms: int) -> Stretch:
-    """Return the latest whole spans between the first block's time and the last one's."""
+def _stretch(span: Span, began_ms: int, ended_ms: int, paid_ms: int) -> Stretch:
+    """Return the latest whole spans between the first block's time and the last one's.
+
+    The last is the one in which the reference block is, as soon as that one is whole.
+    """
     length_ms = span.length_ms
-    first, end = -(-began_ms // length_ms), ended_ms // length_ms
+    first = -(-began_ms // length_ms)
+    end = min(ended_ms // length_ms, -(-paid_ms // length_ms))
     count = min(max(0, end - first), SPANS_MAX)
     return Stretch(span=span, first_ms=(end - count) * length_ms, count=count)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Number of this shape; a file of another one is built anew."""
 
 INGEST: Final = "ingest"
@@ -166,6 +166,7 @@ CREATE TABLE alerts (
     model        VARCHAR NOT NULL
 );
 CREATE TABLE scores (
+    kind          VARCHAR NOT NULL,
     subject_kind  VARCHAR NOT NULL,
     subject       VARCHAR NOT NULL,
     score         DOUBLE NOT NULL,

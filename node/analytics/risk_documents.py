@@ -27,6 +27,14 @@ class PastScoreDocument(TypedDict):
 
 
 @with_config(_DESCRIBED)
+class AnomalyScoreDocument(PastScoreDocument):
+    """How far an account's day was from its habits, at the block that made it so."""
+
+    contributions: list[ReasonDocument]
+    """What the score is made of; the contributions add up to it."""
+
+
+@with_config(_DESCRIBED)
 class AccountAlertDocument(TypedDict):
     """An alert about an account, in short."""
 
@@ -75,8 +83,13 @@ class AccountRiskDocument(TypedDict):
     """Time of that block."""
     at_height: int
     """Block up to which everything else here is."""
+    at_time: str
+    """Time of that block."""
     history: list[PastScoreDocument]
     """Scores that were written, newest first."""
+    anomalies: list[AnomalyScoreDocument]
+    """Scores of anomalies that were written, newest first; on other days there was none to speak
+    of."""
     alerts: list[AccountAlertDocument]
     """Newest first."""
     neighbours: list[NeighbourDocument]
@@ -103,6 +116,10 @@ class SubjectRiskDocument(TypedDict):
 class MarketRiskDocument(TypedDict):
     """Risk of the market and of its members."""
 
+    at_height: int
+    """Block up to which it is."""
+    at_time: str
+    """Time of that block."""
     market: SubjectRiskDocument | None
     """Null before the first assessment."""
     members: list[SubjectRiskDocument]

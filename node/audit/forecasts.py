@@ -11,7 +11,7 @@ from analytics.serving.limits import HORIZON_DEFAULT, HORIZON_MAX
 from node.analytics.asking import analytics_of
 from node.analytics.forecast_documents import ForecastsAnswerDocument
 from node.api.operations import Access, Call, Operation, json_response, ok
-from node.api.queries import digits
+from node.api.queries import Height, digits
 from node.api.views import format_time
 
 SERIES_PATTERN: Final = "^[a-z][a-z-]{0,19}(:[A-Za-z][A-Za-z0-9-]{0,39}){0,2}$"
@@ -39,6 +39,10 @@ class ForecastsQuery(BaseModel):
         Literal["second", "minute", "hour", "day"] | None,
         Field(description="What a step is; else the longest of which the history has enough."),
     ] = None
+    at: Annotated[
+        Height | None,
+        Field(description="The last block to be made from; the last one unless told."),
+    ] = None
 
 
 async def show_forecast(call: Call, query: ForecastsQuery) -> web.Response:
@@ -50,6 +54,8 @@ async def show_forecast(call: Call, query: ForecastsQuery) -> web.Response:
     asked = {"series": query.series, "horizon": str(query.horizon)}
     if query.span is not None:
         asked["span"] = query.span
+    if query.at is not None:
+        asked["height"] = str(query.at)
     found = await client.get("/forecasts", asked)
     for part in (*found["history"], *found["steps"]):
         _name_time(part, "time")

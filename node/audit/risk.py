@@ -13,7 +13,7 @@ from node.analytics.risk_documents import (
     MarketRiskDocument,
     SegmentsDocument,
 )
-from node.api.operations import Access, Call, NoQuery, Operation, json_response, ok
+from node.api.operations import Access, Call, Operation, json_response, ok
 from node.api.queries import Height, parse_account
 from node.api.views import account_text, format_time
 
@@ -26,7 +26,11 @@ class RiskQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: Annotated[
-        Height | None, Field(description="Height; the last block that detection has done.")
+        Height | None,
+        Field(
+            description="Height. Unless told the last block that detection has done, or that of the "
+            "last payment where nobody paid in the week before it."
+        ),
     ] = None
 
 
@@ -34,23 +38,22 @@ async def show_account_risk(call: Call, query: RiskQuery) -> web.Response:
     """Give an account's latest score up to a block, with its parts and what is around it."""
     client = analytics_of(call).client
     account = account_text(parse_account(call.path("account")))
-    asked = {} if query.at is None else {"height": str(query.at)}
-    found = await client.get(f"/risk/{account}", asked)
+    found = await client.get(f"/risk/{account}", _asked(query))
     document = {name: found[name] for name in ("account", "member", "kind", "segment", "features")}
-    document |= _with_time(found["latest"]) | {"at_height": found["at"]["height"]}
-    document |= {name: [_with_time(one) for one in found[name]] for name in ("history", "alerts")}
+    document |= _with_time(found["latest"]) | _at(found)
+    lists = ("history", "anomalies", "alerts")
+    document |= {name: [_with_time(one) for one in found[name]] for name in lists}
     document["neighbours"] = [
         _with_time(one, "last_ms", "last_time") for one in found["neighbours"]
     ]
     return json_response(document)
 
 
-async def show_risk(call: Call, _: NoQuery) -> web.Response:
-    """Give the latest scores of the market and of its members."""
-    client = analytics_of(call).client
-    market = (await client.get("/risk/market"))["latest"]
-    members = (await client.get("/risk/members"))["items"]
-    document = {
+async def show_risk(call: Call, query: RiskQuery) -> web.Response:
+    """Give the latest scores of the market and of its members up to a block."""
+    found = await analytics_of(call).client.get("/risk", _asked(query))
+    market, members = found["market"], found["members"]
+    document = _at(found) | {
         "market": None if market is None else {"subject": "market"} | _with_time(market),
         "members": [
             _with_time({name: value for name, value in one.items() if name != "member"})
@@ -61,9 +64,20 @@ async def show_risk(call: Call, _: NoQuery) -> web.Response:
     return json_response(document)
 
 
-async def list_segments(call: Call, _: NoQuery) -> web.Response:
+async def list_segments(call: Call, query: RiskQuery) -> web.Response:
     """Give groups of accounts by what they do, with their risk."""
-    return json_response(_with_time(await analytics_of(call).client.get("/segments")))
+    found = await analytics_of(call).client.get("/segments", _asked(query))
+    return json_response(_with_time(found))
+
+
+def _asked(query: RiskQuery) -> dict[str, str]:
+    return {} if query.at is None else {"height": str(query.at)}
+
+
+def _at(found: dict[str, Any]) -> dict[str, Any]:
+    """Return which block an answer is of."""
+    at = found["at"]
+    return {"at_height": at["height"], "at_time": format_time(at["time_ms"])}
 
 
 def _with_time(document: dict[str, Any], old: str = "time_ms", new: str = "time") -> dict[str, Any]:
@@ -93,6 +107,7 @@ OPERATIONS: Final = (
         tag=TAG,
         access=Access.REGULATOR,
         handler=show_risk,
+        query=RiskQuery,
         answers=ok(MarketRiskDocument),
         problems=(404, 503),
     ),
@@ -104,6 +119,7 @@ OPERATIONS: Final = (
         tag=TAG,
         access=Access.REGULATOR,
         handler=list_segments,
+        query=RiskQuery,
         answers=ok(SegmentsDocument),
         problems=(404, 503),
     ),

@@ -3,9 +3,10 @@
 import { get } from "./api.js";
 import { statusTag } from "./accounts.js";
 import { alertsList, severityTag } from "./alerts_list.js";
+import { asOf } from "./as_of.js";
 import { axis, colour, draw } from "./charts.js";
 import { el, facts, heading, panel, table } from "./dom.js";
-import { accountLink, count, label, score, visible } from "./format.js";
+import { accountLink, count, label, moment, said, score, visible } from "./format.js";
 import { market } from "./market.js";
 import { legsTable } from "./movements.js";
 import { neighbours } from "./neighbours.js";
@@ -14,6 +15,7 @@ import { refusal } from "./refusals.js";
 
 const HISTORY = 50;
 const ALERTS = 200;
+const ANOMALIES = 5;
 const FLOWS = 200;
 
 const BALANCE_COLUMNS = [
@@ -90,24 +92,48 @@ async function showAlerts(place, account, signal) {
 async function showRisk(place, account, signal) {
   const risk = await get(`v1/audit/accounts/${encodeURIComponent(account)}/risk`, {}, signal);
   const chart = el("div", { class: "chart small", id: "account-scores" });
-  place.replaceChildren(facts([
+  place.replaceChildren(asOf(risk.at_height, risk.at_time), facts([
     ["Score", el("b", { id: "risk-score" }, score(risk.score))],
     ["Band", severityTag(risk.band)],
     ["Segment", visible(risk.segment)],
     ["Made at", `block ${count(risk.height)}, ${visible(risk.model)}`],
-  ]), chart, el("h3", {}, "Reasons"), reasonBars(risk.contributions, risk.score));
+  ]), chart, el("h3", {}, "Reasons"), reasonBars(risk.contributions, risk.score), ...anomalies(risk.anomalies));
   const past = [...risk.history].reverse();
-  // A score holds until the next one: the line goes on to the head.
-  if (market.status !== null) past.push({ ...past.at(-1), time: market.status.head.time });
-  await draw(chart, `Risk score over time, ${risk.history.length} scores`, () => ({
-    data: [{
-      type: "scatter", mode: "lines+markers", line: { shape: "hv", color: colour("accent") },
-      x: past.map((one) => one.time), y: past.map((one) => one.score),
-      text: past.map((one) => label(`block ${one.height}, ${one.band}`)),
-      hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>",
-    }],
-    layout: { xaxis: axis("", { type: "date" }), yaxis: axis("score", { range: [0, 1.05] }), margin: { l: 44, r: 12, t: 8, b: 32 } },
+  // A score holds until the next one: the line goes on to the block that all of this is of.
+  if (past.length > 0) past.push({ ...past.at(-1), time: risk.at_time });
+  const summary = `Risk score over time, ${risk.history.length} scores, and ${risk.anomalies.length} anomaly scores`;
+  await draw(chart, summary, () => ({
+    data: [
+      scoreTrace("risk", past, { mode: "lines+markers", line: { shape: "hv", color: colour("accent") } }),
+      scoreTrace("anomaly", risk.anomalies, { mode: "markers", marker: { symbol: "diamond", size: 8, color: colour("high") } }),
+    ],
+    layout: {
+      xaxis: axis("", { type: "date" }), yaxis: axis("score", { range: [0, 1.05] }), margin: { l: 44, r: 12, t: 28, b: 32 },
+      showlegend: true, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
+    },
   }), signal);
+}
+
+function scoreTrace(name, scores, style) {
+  return {
+    type: "scatter", name, ...style, x: scores.map((one) => one.time), y: scores.map((one) => one.score),
+    text: scores.map((one) => label(`block ${one.height}, ${one.band}, ${one.model}`)),
+    hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>",
+  };
+}
+
+const ANOMALY_COLUMNS = [
+  { title: "Time", cell: (one) => moment(one.time) },
+  { title: "Block", kind: "number", cell: (one) => count(one.height) },
+  { title: "Score", kind: "number", cell: (one) => score(one.score) },
+  { title: "Why", kind: "text", cell: (one) => said(one.contributions.slice(0, 2).map((part) => part.text).join("; ")) },
+];
+
+// How far its days were from its habits; a day of which nothing was written was near them.
+function anomalies(scores) {
+  if (scores.length === 0) return [el("p", { class: "muted" }, "No day of its own stood out from its habits so far.")];
+  return [el("h3", {}, "Anomaly: days unlike its habits"), el("div", { class: "scroll" },
+    table("Anomaly scores, newest first", ANOMALY_COLUMNS, scores.slice(0, ANOMALIES)))];
 }
 
 async function showNeighbours(place, account, signal) {

@@ -1,6 +1,7 @@
 // How much went from which member to which, and between which of their accounts.
 
 import { get } from "./api.js";
+import { asOf } from "./as_of.js";
 import { colour, draw } from "./charts.js";
 import { choice, el, field, heading, panel, table } from "./dom.js";
 import { accountLink, count, label, visible } from "./format.js";
@@ -25,10 +26,12 @@ export async function show(root, { query, signal }) {
   periods.addEventListener("change", () => go({}));
   root.append(heading("Flows", el("form", { class: "filters", "aria-label": "What is shown", submit: (event) => event.preventDefault() },
     field("Asset", assets), field("Period", periods))));
-  const asked = { asset, since: since(hours), limit: PAGE };
+  const from = hours === "" ? null : await get("v1/audit/risk", {}, signal);
+  const asked = { asset, since: since(hours, from?.at_time), limit: PAGE };
   const flows = await get("v1/audit/flows", { ...asked, level: "member" }, signal);
   const chart = el("div", { class: "chart", id: "sankey" }, el("p", { class: "muted" }, "Loading…"));
   root.append(panel("Between members", { id: "flows", note: `to final block ${count(flows.height)}` },
+    from === null ? null : asOf(from.at_height, from.at_time),
     flows.items.length > 0 ? chart : null,
     table("Flows between members, the largest first", memberColumns(asset, hours), flows.items, { empty: "No payment in this period." })));
   if (member !== null && counterparty !== null) {
@@ -37,8 +40,9 @@ export async function show(root, { query, signal }) {
   if (flows.items.length > 0) await drawSankey(chart, flows.items, (one) => go({ member: one.debit_member, counterparty: one.credit_member }), signal);
 }
 
-function since(hours) {
-  return hours === "" ? null : new Date(Date.parse(market.status.head.time) - Number(hours) * HOUR_MS).toISOString();
+// A period is counted back from the block that the other panels are of, in the chain's own time.
+function since(hours, end) {
+  return end === undefined ? null : new Date(Date.parse(end) - Number(hours) * HOUR_MS).toISOString();
 }
 
 function memberColumns(asset, hours) {

@@ -1,6 +1,7 @@
 // What a series of the ledger will do: its past, the median and the interval to come, and the line to beat.
 
 import { get } from "./api.js";
+import { asOf } from "./as_of.js";
 import { axis, colour, draw } from "./charts.js";
 import { choice, el, facts, field, heading, panel, table } from "./dom.js";
 import { count, label, moment, percent, visible } from "./format.js";
@@ -53,7 +54,7 @@ async function showForecast(place, found, signal) {
   place.replaceChildren(
     found.beats_naive ? null : el("p", { class: "muted", id: "no-better" },
       "On this series' own past the model is no better than the last value or the last season: go by the naive line."),
-    chart, facts(told(found)), stepTable(found));
+    asOf(found.data.last_height, found.data.until), chart, facts(told(found)), stepTable(found));
   const last = found.steps.at(-1);
   const summary = `${found.series} in ${count(found.steps.length)} steps: ${figure(last.value, found)}, from ${figure(last.lower, found)} to ${figure(last.upper, found)}`;
   await draw(chart, summary, () => figureOf(found), signal);

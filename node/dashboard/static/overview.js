@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { alertsList, severityTag } from "./alerts_list.js";
+import { asOf, isPast } from "./as_of.js";
 import { el, heading, panel, svg, table } from "./dom.js";
 import { accountLink, clock, count, moment, said, score, short, transactionLink, visible } from "./format.js";
 import { BLOCKS_KEPT, market } from "./market.js";
@@ -109,9 +110,9 @@ export async function show(root, { signal }) {
   };
   const showRisk = async () => {
     try {
-      const { market: whole, members } = await get("v1/audit/risk", {}, signal);
+      const { market: whole, members, at_height: height, at_time: time } = await get("v1/audit/risk", {}, signal);
       const scores = [...(whole === null ? [] : [whole]), ...members];
-      risk.replaceChildren(table("Risk of the market and of its members", RISK_COLUMNS, scores, { empty: "No score so far." }));
+      risk.replaceChildren(...(isPast(time) ? [asOf(height, time)] : []), table("Risk of the market and of its members", RISK_COLUMNS, scores, { empty: "No score so far." }));
     } catch (error) {
       if (!signal.aborted) risk.replaceChildren(refusal(error));
     }

@@ -2,8 +2,9 @@
 
 import { get } from "./api.js";
 import { severityTag } from "./alerts_list.js";
+import { asOf } from "./as_of.js";
 import { el, heading, panel, table } from "./dom.js";
-import { accountLink, count, moment, score, visible } from "./format.js";
+import { accountLink, count, score, visible } from "./format.js";
 
 const COLUMNS = [
   { title: "Segment", cell: (one) => el("b", {}, visible(one.segment)) },
@@ -37,7 +38,7 @@ export async function show(root, { signal }) {
   const features = [...new Set(peopled.flatMap((one) => Object.keys(one.medians)))];
   place.remove();
   root.append(
-    panel("Accounts by what they do", { id: "segments", note: ["at block ", count(answer.height), ", ", moment(answer.time)] },
+    panel("Accounts by what they do", { id: "segments", note: "in the week before" }, asOf(answer.height, answer.time),
       table("Segments", COLUMNS, answer.items)),
     panel("What is typical of each", { id: "medians" },
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Medians" },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analytics.alerts import Alert
+from analytics.anomaly.accounts import AccountScore
 from analytics.detection import Detector
 from analytics.movements import AccountOpened, BlockFacts, Movement
 from analytics.typologies.parameters import DAY_MS, HOUR_MS, TypologyParameters
@@ -41,6 +42,8 @@ class Story:
         self._height = 0
         self.now_ms = BEGAN_MS
         self.alerts: list[Alert] = []
+        self.scores: list[AccountScore] = []
+        """Scores of anomalies that were to be kept."""
         kinds = kinds or {}
         opened = tuple(
             AccountOpened(account, "bank1", kinds.get(account, "user")) for account in accounts
@@ -86,6 +89,7 @@ class Story:
         self.now_ms += 1_000
         alerts = list(self._detector.detect(facts))
         self.alerts.extend(alerts)
+        self.scores.extend(self._detector.anomaly_scores)
         return alerts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -95,6 +96,15 @@ def detect(
     assert not stage.is_alive()
 
 
+def scores(warehouse: Warehouse) -> list[Any]:
+    """Return all scores of anomalies, in the order of the chain."""
+    with warehouse.reading() as cursor:
+        return cursor.execute(
+            "SELECT subject, height, score, band, contributions, model FROM scores"
+            " WHERE kind = 'anomaly' AND subject_kind = 'account' ORDER BY height, subject"
+        ).fetchall()
+
+
 def alerts(warehouse: Warehouse) -> list[Any]:
     """Return all alerts, in the order of the chain."""
     with warehouse.reading() as cursor:
@@ -130,18 +140,22 @@ def test_alerts_are_those_that_the_chain_gives(warehouse: Warehouse, history: Hi
 def test_an_end_between_two_commits_loses_and_repeats_nothing(
     warehouse: Warehouse, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ended at every few blocks and started anew, the stage leaves the same alerts."""
+    """Ended at every few blocks and started anew, the stage leaves the same alerts and scores."""
     monkeypatch.setattr(detecting, "DETECTION_BLOCKS_MAX", 4)
     last = history.blocks[-1].header.height
     for height in range(3, last, 7):
         detect(warehouse, history, until=height)
     detect(warehouse, history, until=last)
-    broken = alerts(warehouse)
+    broken, scored = alerts(warehouse), scores(warehouse)
     with warehouse.writing() as cursor:
-        cursor.execute("DELETE FROM alerts")
+        cursor.execute("DELETE FROM alerts; DELETE FROM scores")
         cursor.execute("DELETE FROM internal.cursors WHERE stage = 'detection'")
     detect(warehouse, history, until=last)
     assert alerts(warehouse) == broken != []
+    assert scores(warehouse) == scored != []
+    for _, _, score, _, contributions, model in scored:
+        parts = math.fsum(part["contribution"] for part in json.loads(contributions))
+        assert (parts, model) == (pytest.approx(score), "anomaly/2")
 
 
 def test_who_is_listed_later_is_warned_of_from_then_on(

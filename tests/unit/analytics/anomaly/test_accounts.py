@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 import pytest
 
 from analytics.alerts import Alert
+from analytics.anomaly.accounts import SCORE_STEP
 from analytics.typologies.parameters import AnomalyParameters, TypologyParameters
 from tests.unit.analytics.story import Story
 
@@ -73,6 +75,21 @@ def test_a_taken_over_account_is_unusual_for_reasons_that_add_up() -> None:
     new = next(reason for reason in alert.reasons if reason.feature == "new_payees")
     assert "usually 0" in new.text
     assert len(alert.transactions) == new.value
+
+
+def test_scores_are_kept_as_they_rise() -> None:
+    """Each of a window is a step above the one before, alert or not, and its reasons add up to it."""
+    story = market()
+    story.scores.clear()
+    take_over(story)
+    kept = story.scores
+    own = [one for one in kept if one.account == "person0"]
+    assert own
+    assert max(one.score for one in own) >= anomalies(story)[0].score
+    for before, after in pairwise([0.0, *(one.score for one in own)]):
+        assert after >= before + SCORE_STEP - 1e-9
+    for one in kept:
+        assert math.fsum(reason.contribution for reason in one.reasons) == pytest.approx(one.score)
 
 
 @pytest.mark.parametrize("incidents", [1, 3])

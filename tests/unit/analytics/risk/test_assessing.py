@@ -57,7 +57,7 @@ def scores(warehouse: Warehouse) -> list[Any]:
     with warehouse.reading() as cursor:
         return cursor.execute(
             "SELECT subject_kind, subject, score, band, contributions, model, height,"
-            " epoch_ms(time) FROM scores ORDER BY height, subject_kind, subject"
+            " epoch_ms(time) FROM scores WHERE kind = 'risk' ORDER BY height, subject_kind, subject"
         ).fetchall()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -19,9 +20,10 @@ from analytics.serving.series import (
     spans_needed,
 )
 from analytics.warehouse.store import Settings, Warehouse, connect
-from tests.histories import History
+from tests.histories import DAY_MS, History
 
 STEP_MS = 700
+BLOCKS = 60
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def cursor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPy
 
 def whole(cursor: duckdb.DuckDBPyConnection) -> Stretch:
     """Return all whole seconds of the chain."""
-    return find_stretch(cursor, Span.SECOND, 10)
+    return find_stretch(cursor, Span.SECOND, 10, BLOCKS)
 
 
 def test_each_series_is_what_the_legs_say(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -87,12 +89,31 @@ def test_only_whole_spans_count_and_empty_ones_are_zero(cursor: duckdb.DuckDBPyC
 
 def test_the_span_is_the_longest_with_enough_history(cursor: duckdb.DuckDBPyConnection) -> None:
     """Seconds here; a horizon or a span that needs more history is refused with how much."""
-    assert find_stretch(cursor, None, 2).span is Span.SECOND
+    assert find_stretch(cursor, None, 2, BLOCKS).span is Span.SECOND
     for span, horizon in ((None, 100), (Span.MINUTE, 2)):
         with pytest.raises(RequestRefused) as refusal:
-            find_stretch(cursor, span, horizon)
+            find_stretch(cursor, span, horizon, BLOCKS)
         assert (refusal.value.status, refusal.value.code) == (409, "history_too_short")
         assert str(spans_needed(horizon)) in refusal.value.detail
+
+
+def test_a_market_of_the_past_is_forecast_from_where_it_ended(tmp_path: Path) -> None:
+    """Blocks that go on without payments for over a week are not its history; a gap of days is."""
+    history = History(seed=12)
+    history.grow(BLOCKS, step_ms=STEP_MS)
+    paid_ms = history.blocks[-1].header.time_ms
+    history.grow(2, step_ms=4 * DAY_MS, transactions=0)
+    warehouse = Warehouse.create(connect(tmp_path / "file", Settings()), history.network.genesis)
+    warehouse.append(history.blocks)
+    with warehouse.reading() as cursor:
+        ended, alive, before = (
+            find_stretch(cursor, Span.SECOND, 2, height)
+            for height in (BLOCKS + 2, BLOCKS + 1, BLOCKS)
+        )
+    warehouse.close()
+    assert ended.end_ms - 1_000 < paid_ms <= ended.end_ms
+    assert alive.end_ms > paid_ms + 3 * DAY_MS
+    assert before.end_ms <= paid_ms
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,7 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         "at": {"height": 1, "time_ms": NOW_S * 1_000},
         "latest": SCORE,
         "history": [{name: SCORE[name] for name in SCORE if name != "contributions"}],
+        "anomalies": [SCORE],
         "alerts": [],
         "neighbours": [
             {
@@ -288,8 +289,11 @@ ANALYTICS_ANSWERS: dict[str, Any] = {
         ],
         "features": {"paid_count": 1.0},
     },
-    "/risk/market": {"latest": SCORE},
-    "/risk/members": {"items": [{"member": "bank1", **SCORE}]},
+    "/risk": {
+        "at": {"height": 1, "time_ms": NOW_S * 1_000},
+        "market": SCORE,
+        "members": [{"member": "bank1", **SCORE}],
+    },
     "/segments": {
         "height": 1,
         "time_ms": NOW_S * 1_000,

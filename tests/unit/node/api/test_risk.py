@@ -97,6 +97,30 @@ async def test_segments_of_the_last_assessment_are_those_of_its_block(
     assert all(then[account] == now[account] for account in then.keys() & now.keys())
 
 
+async def test_a_market_of_the_past_is_looked_at_as_it_ended(
+    node: ServedNode, client: Client, tmp_path: Path
+) -> None:
+    """Where nobody paid for a week all panels are of the last payment's block; a height has its own."""
+    history = History(seed=9)
+    history.grow(6, step_ms=DAY_MS // 3)
+    history.grow(2, step_ms=8 * DAY_MS, transactions=0)
+    made = Warehouse.create(connect(tmp_path / FILE_NAME, Settings()), history.network.genesis)
+    made.append(history.blocks)
+    detect(made, history, until=8)
+    payer = encode_account_id(next(iter(history.network.genesis.accounts)))
+    async with serving_warehouse(node, made, tmp_path):
+        for at, shown in (({}, 6), ({"at": "7"}, 7)):
+            segments = await asked(client, node, "segments", **at)
+            alive = {one["segment"] for one in segments["items"] if one["accounts"]} - {"quiet"}
+            assert (segments["height"], bool(alive)) == (shown, shown == 6)
+            risk = await asked(client, node, "risk", **at)
+            assert risk["at_height"] == shown
+            assert risk["market"]["height"] <= shown
+            account = await asked(client, node, f"accounts/{payer}/risk", **at)
+            assert (account["at_height"], account["at_time"]) == (shown, segments["time"])
+    made.close()
+
+
 async def test_a_score_of_then_is_the_score_of_then(
     node: ServedNode, client: Client, warehouse: Warehouse, history: History, warned: str
 ) -> None:
