@@ -112,8 +112,11 @@ def verify_account_bundle(
     if not isinstance(name, str):
         raise InvalidProof("malformed_bundle", "account is an account id")
     account = AccountId(decode_account_id(name))
+    if encode_account_id(account) != name:
+        raise InvalidProof("malformed_bundle", "account is written in small letters")
     finalized = sealed_header(document, "finalized_header")
-    if document.get("height") != finalized.header.height:
+    height = document.get("height")
+    if type(height) is not int or height != finalized.header.height:  # 1.0 would equal 1
         raise InvalidProof("wrong_height", "the bundle names another height than its header")
     verify_seal(finalized, sealers, verify)
     voters = verify_final(
@@ -145,12 +148,12 @@ def _verify_entries(
     allowed = {account_key(account), *(balance_key(account, asset) for asset in genesis.assets)}
     records: dict[bytes, Record | None] = {}
     for entry in entries:
-        if not isinstance(entry, dict):
-            raise InvalidProof("malformed_bundle", "an entry is an object")
+        if not isinstance(entry, dict) or "value" not in entry:
+            raise InvalidProof("malformed_bundle", "an entry is an object with a value or null")
         key = lower_hex(entry, "key")
         if key not in allowed or key in records:
             raise InvalidProof("foreign_entry", "an entry of another account, or one twice")
-        value = None if entry.get("value") is None else lower_hex(entry, "value")
+        value = None if entry["value"] is None else lower_hex(entry, "value")
         _state_proof(entry).verify(root=state_root, key=key, value=value)
         records[key] = None if value is None else decode_record(key, value)
     if account_key(account) not in records:

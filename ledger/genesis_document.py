@@ -1,7 +1,7 @@
 """The genesis document as the JSON file that operators exchange and read.
 
 The text is a view: the chain commits to the canonical bytes of ``ledger.genesis``, so spacing and
-key order of the JSON do not matter.
+key order of the JSON do not matter. Every value has one spelling.
 """
 
 from __future__ import annotations
@@ -177,11 +177,11 @@ def _genesis(document: GenesisDocument) -> Genesis:
     for what, names in (
         ("member", [entry.id for entry in document.members]),
         ("asset", [entry.code for entry in document.assets]),
-        ("account", [entry.id.lower() for entry in document.accounts]),
+        ("account", [entry.id for entry in document.accounts]),
     ):
         if len(set(names)) != len(names):
             raise InvalidGenesis("repeated_entry", f"the document names a {what} twice")
-    accounts = {AccountId(decode_account_id(entry.id)): entry for entry in document.accounts}
+    accounts = {_account_id(entry.id): entry for entry in document.accounts}
     return Genesis(
         chain_id=document.chain_id,
         time_ms=document.time_ms,
@@ -229,15 +229,28 @@ def _amount(text: str) -> int:
     return int(text)
 
 
+def _account_id(text: str) -> AccountId:
+    account = decode_account_id(text)
+    if encode_account_id(account) != text:  # bech32m in capitals
+        raise InvalidGenesis("bad_document", "an account id is written in small letters", id=text)
+    return AccountId(account)
+
+
 def _hex(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        value = bytes.fromhex(text)
     except ValueError:
-        raise InvalidGenesis("bad_hex", "a key is written in hexadecimal") from None
+        value = b""
+    if not value or value.hex() != text:  # fromhex takes capitals and spaces
+        raise InvalidGenesis("bad_hex", "a key is written in lower-case hexadecimal")
+    return value
 
 
 def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        value = base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise InvalidGenesis("bad_base64", "a certificate is DER in base64") from None
+        value = b""
+    if base64.b64encode(value).decode() != text:  # the last character may have bits to spare
+        raise InvalidGenesis("bad_base64", "a certificate is DER in base64")
+    return value

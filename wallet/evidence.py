@@ -24,7 +24,7 @@ BUNDLE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 def load_bundle(path: Path) -> dict[str, Any]:
-    """Return the JSON document in a file, read strictly: no repeated names, no NaN.
+    """Return the JSON document in a file, read strictly: UTF-8, no repeated names, no NaN.
 
     Raises:
         InvalidProof: ``malformed_bundle``.
@@ -34,7 +34,8 @@ def load_bundle(path: Path) -> dict[str, Any]:
     if len(content) > BUNDLE_BYTES_MAX:
         raise InvalidProof("malformed_bundle", f"{path} is larger than {BUNDLE_BYTES_MAX} bytes")
     try:
-        document = json.loads(content, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+        text = content.decode()  # bytes would be taken for UTF-16 where they look like it
+        document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidProof("malformed_bundle", f"{path} is not JSON") from None
     if not isinstance(document, dict):

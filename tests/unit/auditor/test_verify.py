@@ -182,6 +182,16 @@ def test_what_is_no_bundle_is_refused(verify: Callable[..., Result], text: str) 
     assert "error[malformed_bundle]: " in result.stderr
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_bundle_is_utf_8(bundle: Bundle, tmp_path: Path, encoding: str) -> None:
+    """RFC 8259, section 8.1: a good bundle in another encoding is none."""
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps(bundle), encoding=encoding)
+    result = CliRunner().invoke(audit, ["verify", str(file), "--trust-bundle-genesis"])
+    assert result.exit_code == 1
+    assert "error[malformed_bundle]: " in result.stderr
+
+
 @pytest.mark.parametrize("text", ["", "00", "zz" * 32, "00" * 33])
 def test_a_malformed_anchor_is_refused(
     verify: Callable[..., Result], bundle: Bundle, text: str

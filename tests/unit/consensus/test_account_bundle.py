@@ -97,6 +97,7 @@ Change = Callable[[Document], object]
 MALFORMED: list[Change] = [
     lambda d: d.update(account=None),
     lambda d: d.update(account=7),
+    lambda d: d.update(account=d["account"].upper()),
     lambda d: d.pop("finalized_header"),
     lambda d: d.update(finalized_header="AB"),
     lambda d: d.update(entries=None),
@@ -107,6 +108,7 @@ MALFORMED: list[Change] = [
     lambda d: d["entries"][0].pop("key"),
     lambda d: d["entries"][0].update(key="AB"),
     lambda d: d["entries"][0].update(value=0),
+    lambda d: d["entries"][0].pop("value"),
     lambda d: d["entries"][0].update(value="xyz"),
     lambda d: d["entries"][0].pop("bucket"),
     lambda d: d["entries"][0].pop("siblings"),
@@ -129,6 +131,8 @@ def test_a_malformed_bundle_is_refused(network: Network, good: Document, change:
 REFUSED: list[tuple[str, Change]] = [
     ("wrong_height", lambda d: d.update(height=2)),
     ("wrong_height", lambda d: d.update(height="1")),
+    ("wrong_height", lambda d: d.update(height=1.0)),
+    ("wrong_height", lambda d: d.update(height=True)),
     ("wrong_height", lambda d: d.pop("height")),
     ("foreign_entry", lambda d: d["entries"].append(d["entries"][0])),
     ("foreign_entry", lambda d: d["entries"][1].update(key=account_key(NOBODY).hex())),
