@@ -1,19 +1,14 @@
 """Rows in few coordinates by a network, the gaps of rows, and the rows that do not fit.
 
-    row ─encode─▶ values ─down─▶ coordinates ─up─▶ values again
-    every other column ─▶ the columns between them, and the other way     score = Σ error² ÷ usual²
-
-A network that is shown a strange value can tell it again. So a row is scored by what its columns say of
-each other: each half of them is told from the other half, as gaps are filled. What a column is told
-wrong by, in units of what is usual, is its part of the score. A row whose logarithm of it is far above
-the usual is an outlier, as in `pca`. What is usual is measured on rows that the network did not learn
-from, where there are enough of them.
+How a row is scored `row_network` tells. A row whose logarithm of the score is far above the usual is an
+outlier, as in `pca`. What is usual is measured on rows that the network did not learn from, where there
+are enough of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -22,7 +17,6 @@ import torch
 from analytics.models.columns import Column, Role, require, survey
 from analytics.models.denoising_network import DenoisingNetwork, squared_error
 from analytics.models.encoded_rows import Encoded, RowEncoder
-from analytics.models.encoding import by_column
 from analytics.models.folder import load_estimator, save_estimator
 from analytics.models.interface import Importance, Metrics, Part, Prediction, Request, Transformer
 from analytics.models.limits import PREDICTION_ROWS
@@ -32,7 +26,6 @@ from analytics.models.network_training import (
     follow,
     held_for_choice,
     load_network,
-    outputs,
     parameters_of,
     save_network,
     seeded,
@@ -41,6 +34,7 @@ from analytics.models.network_training import (
 )
 from analytics.models.profile import column_quality, quality_table
 from analytics.models.reasons import reasons_of
+from analytics.models.row_network import RowNetwork, Usual, new_network
 from analytics.models.splitting import split_rows
 
 if TYPE_CHECKING:
@@ -51,14 +45,6 @@ if TYPE_CHECKING:
     from analytics.models.network_training import Batch
     from analytics.models.tabular import Table
 
-COORDINATES_MIN: Final = 2
-"""Fewest coordinates."""
-COORDINATES_MAX: Final = 32
-"""Most coordinates."""
-ENCODED_PER_COORDINATE: Final = 4
-"""Encoded columns that a coordinate stands for."""
-OUTLIER_DEVIATIONS: Final = 3.0
-"""Robust deviations of a row's log score from the median that make it an outlier."""
 REFERENCE_ROWS_MIN: Final = 50
 """Fewest rows not learned from that say what is usual; with fewer, those learned from say it."""
 HIDE_SHARE: Final = 0.1
@@ -67,44 +53,7 @@ SCHEDULE: Final = Schedule(
     epochs_max=80, patience_epochs=8, slower_epochs=3, batch_rows=128, rate=3e-3, decay=1e-4
 )
 """How it is trained."""
-_LAYER: Final = ((5_000, 128), (500, 64), (0, 32))
-"""Rows learned from, at least, and the numbers of a layer."""
-_WINSOR: Final = 0.99
-"""Quantile that a squared error counts as at most when the usual one is measured."""
-_NORMAL_QUARTILE: Final = 1.4826
-"""Distance of a normal distribution's quartile from its median to its standard deviation."""
-_HALVES: Final = 2
-"""Parts of the columns that are told from one another when a row is scored."""
 _FILES: Final = ("encoder.skops", "network.safetensors")
-_ERROR_FLOOR: Final = 1e-6
-"""Smallest usual error, a square of standard deviations: a column that is told exactly has none."""
-_TINY: Final = 1e-12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usual:
-    """What is usual of rows."""
-
-    errors: tuple[float, ...]
-    """Mean square of each column's error, the largest ones cut."""
-    median: float
-    """Median of the log scores."""
-    deviation: float
-    """Their robust standard deviation."""
-
-    @classmethod
-    def of(cls, squares: np.ndarray, present: np.ndarray) -> Self:
-        """Return what squared errors (rows, columns) say, of the values that are present."""
-        import numpy as np  # noqa: PLC0415
-
-        cut = np.minimum(squares, np.quantile(squares, _WINSOR, axis=0))
-        errors = cut.sum(axis=0) / np.maximum(present.sum(axis=0), 1.0)
-        errors = np.maximum(errors, _ERROR_FLOOR)
-        logs = np.log(np.maximum((squares / errors).sum(axis=1), _TINY))
-        median, upper = (float(np.quantile(logs, share)) for share in (0.5, 0.75))
-        # Of the upper half alone: rows that are told well have logarithms far below.
-        deviation = max((upper - median) * _NORMAL_QUARTILE, _TINY)
-        return cls(errors=tuple(errors.tolist()), median=median, deviation=deviation)
 
 
 class Autoencoder(Transformer):
@@ -128,9 +77,7 @@ class Autoencoder(Transformer):
     """Two coordinates of some rows, and 1 for each that is an outlier."""
 
     def __init__(self, encoder: RowEncoder, network: DenoisingNetwork) -> None:
-        self._encoder, self.features = encoder, encoder.features
-        # What is said of a row must not depend on the rows beside it, so sums need the digits.
-        self._network = network.double()
+        self.rows, self.features = RowNetwork(encoder, network), encoder.features
 
     @classmethod
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
@@ -146,9 +93,9 @@ class Autoencoder(Transformer):
             progress("learning from all rows")
             model = cls._again(known, judged, request.seed, progress)
         if len(held_out) >= REFERENCE_ROWS_MIN:
-            model.usual = Usual.of(*judged.squares(held_out))
+            model.usual = Usual.of(*judged.rows.squares(held_out))
         else:
-            model.usual = Usual.of(*model.squares(known))
+            model.usual = Usual.of(*model.rows.squares(known))
         model.metrics, model.importances = judged.metrics, judged.importances
         model.column_errors, model.course = judged.column_errors, judged.course
         model.seed, model.split, model.excluded = request.seed, split.document(), surveyed.excluded
@@ -162,7 +109,7 @@ class Autoencoder(Transformer):
         """Return a model of the learning part, whose training some of its rows have stopped."""
         kept, stopping = (learned.take(rows) for rows in held_for_choice(len(learned), seed))
         encoder = RowEncoder.learn(kept, features)
-        network = _new_network(encoder, len(learned))
+        network = new_network(encoder, len(learned))
         progress(f"{len(encoder.owner)} values to {network.width} coordinates and back")
         course = train(
             network, _batch(encoder.encode(kept)), _batch(encoder.encode(stopping)),
@@ -171,7 +118,7 @@ class Autoencoder(Transformer):
         model = cls(encoder, network)
         model.course = course
         enough = len(stopping) >= REFERENCE_ROWS_MIN
-        model.usual = Usual.of(*model.squares(stopping if enough else kept))
+        model.usual = Usual.of(*model.rows.squares(stopping if enough else kept))
         return model
 
     @classmethod
@@ -179,7 +126,7 @@ class Autoencoder(Transformer):
         """Return a model of all rows, trained as far as another one was."""
         torch.manual_seed(seed)
         encoder = RowEncoder.learn(known, judged.features)
-        network = _new_network(encoder, len(known), coordinates=judged.coordinates)
+        network = new_network(encoder, len(known), coordinates=judged.coordinates)
         follow(
             network, _batch(encoder.encode(known)), judged.course,
             loss=squared_error, schedule=SCHEDULE, seed=seed, progress=progress, what="all rows",
@@ -189,7 +136,7 @@ class Autoencoder(Transformer):
     @property
     def coordinates(self) -> int:
         """Return how many coordinates a row has."""
-        return self._network.width
+        return self.rows.network.width
 
     def predict(self, table: Table) -> Iterator[Prediction]:
         """Yield whether each row is an outlier; the score says how badly its columns tell each other.
@@ -203,7 +150,7 @@ class Autoencoder(Transformer):
         for first in range(0, len(known), PREDICTION_ROWS):
             rows = known.take(np.arange(first, min(first + PREDICTION_ROWS, len(known))))
             parts = self._parts(rows)
-            is_outlier = self._is_outlier(parts)
+            is_outlier = self.usual.is_outlier(parts)
             for place, row in enumerate(rows.frame.itertuples(index=False, name=None)):
                 yield Prediction(
                     row=first + place + 1,
@@ -217,9 +164,9 @@ class Autoencoder(Transformer):
     def transform(self, table: Table) -> DataFrame:
         """Return the columns learned from, gaps filled, and ``coordinate_1`` and so on beside."""
         known = require(table, self.features)
-        encoded = self._encoder.encode(known)
-        frame = self._encoder.filled(known, self._told(encoded))
-        coordinates = self._coordinates(encoded)
+        encoded = self.rows.encoder.encode(known)
+        frame = self.rows.encoder.filled(known, self.rows.told(encoded))
+        coordinates = self.rows.coordinates(encoded)
         for place in range(self.coordinates):
             frame[f"coordinate_{place + 1}"] = coordinates[:, place]
         return frame
@@ -227,12 +174,12 @@ class Autoencoder(Transformer):
     def evaluate(self, table: Table) -> Metrics:
         """Return the mean square of the error, in standard deviations, and the share of outliers."""
         known = require(table, self.features)
-        encoded = self._encoder.encode(known)
-        squares = self._by_column(encoded, self._told(encoded))
-        values = encoded.present[:, self._encoder.owner].sum()
+        encoded = self.rows.encoder.encode(known)
+        squares = self.rows.by_column(encoded, self.rows.told(encoded))
+        values = encoded.present[:, self.rows.encoder.owner].sum()
         return {
             "reconstruction_error": float(squares.sum() / max(values, 1.0)),
-            "outlier_share": float(self._is_outlier(self._parts(known)).mean()),
+            "outlier_share": float(self.usual.is_outlier(self._parts(known)).mean()),
         }
 
     def explain(self) -> tuple[Importance, ...]:
@@ -250,8 +197,8 @@ class Autoencoder(Transformer):
         }
         return {
             "coordinates": self.coordinates,
-            "encoded": len(self._encoder.owner),
-            "parameters": parameters_of(self._network),
+            "encoded": len(self.rows.encoder.owner),
+            "parameters": parameters_of(self.rows.network),
             "epochs": self.course.epochs,
             "stopping_loss": self.course.loss,
             "quality": self.quality,
@@ -269,12 +216,12 @@ class Autoencoder(Transformer):
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Write the encoder and the network's weights; the rest is numbers."""
-        save_estimator(self._encoder.encoder, folder / _FILES[0])
-        save_network(self._network.float(), folder / _FILES[1])
-        self._network.double()
+        save_estimator(self.rows.encoder.encoder, folder / _FILES[0])
+        save_network(self.rows.network.float(), folder / _FILES[1])
+        self.rows.network.double()
         return {
             "features": [asdict(column) for column in self.features],
-            "layer": self._network.layer,
+            "layer": self.rows.network.layer,
             "coordinates": self.coordinates,
             "usual": asdict(self.usual),
             "rates": list(self.course.rates),
@@ -306,45 +253,9 @@ class Autoencoder(Transformer):
         model.quality, model.sample = state["quality"], state["sample"]
         return model
 
-    def _told(self, encoded: Encoded) -> np.ndarray:
-        """Return rows as told from their coordinates: (rows, encoded)."""
-        return outputs(
-            self._network, torch.from_numpy(encoded.values), torch.from_numpy(encoded.present)
-        )
-
-    def squares(self, known: Table) -> tuple[np.ndarray, np.ndarray]:
-        """Return squared errors of columns, each told from half of the others, and 1 for each value.
-
-        Both have the shape (rows, columns); a gap has no error and counts as 0.
-        """
-        import numpy as np  # noqa: PLC0415
-
-        encoded, owner = self._encoder.encode(known), self._encoder.owner
-        told = np.zeros_like(encoded.values)
-        for half in range(_HALVES):
-            shown = encoded.present.copy()
-            shown[:, half::_HALVES] = 0.0
-            is_asked = owner % _HALVES == half
-            told[:, is_asked] = self._told(replace(encoded, present=shown))[:, is_asked]
-        return self._by_column(encoded, told), encoded.present
-
-    def _by_column(self, encoded: Encoded, told: np.ndarray) -> np.ndarray:
-        owner = self._encoder.owner
-        squares = (told - encoded.values) ** 2 * encoded.present[:, owner]
-        return by_column(squares, owner, len(self.features))
-
     def _parts(self, known: Table) -> np.ndarray:
         """Return what each column adds to each row's score: (rows, columns)."""
-        import numpy as np  # noqa: PLC0415
-
-        squares, _ = self.squares(known)
-        return np.asarray(squares / np.asarray(self.usual.errors))
-
-    def _is_outlier(self, parts: np.ndarray) -> np.ndarray:
-        import numpy as np  # noqa: PLC0415
-
-        logs = np.log(np.maximum(parts.sum(axis=1), _TINY))
-        return np.asarray(logs > self.usual.median + OUTLIER_DEVIATIONS * self.usual.deviation)
+        return self.usual.parts(self.rows.squares(known)[0])
 
     def judge(self, learned: Table, held_out: Table, seed: int) -> None:
         """Measure the model on held-out rows, beside principal components and medians."""
@@ -355,9 +266,12 @@ class Autoencoder(Transformer):
             told_by_components,
         )
 
-        encoder, encoded = self._encoder, self._encoder.encode(held_out)
+        encoder, encoded = self.rows.encoder, self.rows.encoder.encode(held_out)
         told = told_by_components(encoder.encode(learned), encoded, self.coordinates)
-        own, other = self._by_column(encoded, self._told(encoded)), self._by_column(encoded, told)
+        own, other = (
+            self.rows.by_column(encoded, self.rows.told(encoded)),
+            self.rows.by_column(encoded, told),
+        )
         cells = np.bincount(encoder.owner) * np.maximum(encoded.present.sum(axis=0), 1.0)
         names = [column.name for column in self.features]
         errors = zip(names, own.sum(axis=0) / cells, other.sum(axis=0) / cells, strict=True)
@@ -374,7 +288,7 @@ class Autoencoder(Transformer):
                 other.sum() / max(encoded.present[:, encoder.owner].sum(), 1.0)
             ),
             "outlier_share": found["outlier_share"],
-            **filling(self._network, encoder, encoded, share=HIDE_SHARE, seed=seed),
+            **filling(self.rows.network, encoder, encoded, share=HIDE_SHARE, seed=seed),
             "coordinates": float(self.coordinates),
             "epochs": float(self.course.epochs),
         }
@@ -384,31 +298,13 @@ class Autoencoder(Transformer):
         from analytics.models.plotting import sample_rows  # noqa: PLC0415
 
         rows = known.take(sample_rows(len(known)))
-        is_outlier = self._is_outlier(self._parts(rows))
-        drawn = self._coordinates(self._encoder.encode(rows))
+        is_outlier = self.usual.is_outlier(self._parts(rows))
+        drawn = self.rows.coordinates(self.rows.encoder.encode(rows))
         return [
             [float(f"{row[0]:.6g}"), float(f"{row[1]:.6g}"), int(outlier)]
             for row, outlier in zip(drawn, is_outlier, strict=True)
         ]
 
-    def _coordinates(self, encoded: Encoded) -> np.ndarray:
-        with torch.inference_mode():
-            return self._network.coordinates(
-                torch.from_numpy(encoded.values), torch.from_numpy(encoded.present)
-            ).numpy()
-
 
 def _batch(encoded: Encoded) -> Batch:
     return tensors(encoded.values, encoded.present)
-
-
-def _new_network(
-    encoder: RowEncoder, rows: int, *, coordinates: int | None = None
-) -> DenoisingNetwork:
-    width = coordinates or len(encoder.owner) // ENCODED_PER_COORDINATE
-    return DenoisingNetwork(
-        owner=encoder.owner,
-        columns=len(encoder.features),
-        layer=next(layer for least, layer in _LAYER if rows >= least),
-        coordinates=min(max(width, COORDINATES_MIN), COORDINATES_MAX),
-    )

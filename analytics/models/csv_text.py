@@ -17,6 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from analytics.models.ambiguous_dates import (
+    could_begin_otherwise,
+    day_and_month_swapped,
+    more_even,
+)
 from analytics.models.errors import DataRefused
 from analytics.models.limits import DATA_BYTES_MAX, DATA_ROWS_MAX, NAMED_ROWS_MAX
 
@@ -26,6 +31,18 @@ if TYPE_CHECKING:
 
 MISSING: Final = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"]
 """What tables write where a value is missing."""
+_TYPES: Final = [
+    "NULL",
+    "BIGINT",
+    "DOUBLE",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE",
+    "VARCHAR",
+]
+"""What DuckDB may take a column for. Not BOOLEAN: it takes yes, no, t and f for truth values."""
+_TRUTH_WORDS: Final = {"true": True, "false": False}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _COPY_CHARACTERS: Final = 1024 * 1024
@@ -94,10 +111,18 @@ def read_rows(connection: DuckDBPyConnection, path: Path, *, name: str) -> DataF
     if not _has_text(path):
         raise DataRefused("data_empty", f"{name} is empty", path=name)
     try:
-        relation = connection.read_csv(str(path), header=True, sample_size=-1, na_values=MISSING)
+        relation = connection.read_csv(
+            str(path),
+            header=True,
+            sample_size=-1,
+            na_values=MISSING,
+            auto_type_candidates=_TYPES,
+        )
         frame: DataFrame = relation.limit(DATA_ROWS_MAX + 1).df()
-        [(separator, quote)] = connection.execute(
-            "select delimiter, quote from sniff_csv(?, sample_size = -1)", [str(path)]
+        [(separator, quote, *formats)] = connection.execute(
+            "select delimiter, quote, DateFormat, TimestampFormat"
+            " from sniff_csv(?, sample_size = -1)",
+            [str(path)],
         ).fetchall()
     except duckdb.Error:
         _refuse_odd_rows(path, name)
@@ -111,7 +136,9 @@ def read_rows(connection: DuckDBPyConnection, path: Path, *, name: str) -> DataF
     pattern = _THOUSANDS_COMMA if separator == "," else _DECIMAL_COMMA
     for column in frame.columns:
         if frame[column].dtype == object or str(frame[column].dtype) == "str":
-            frame[column] = _numbers(frame[column], pattern)
+            frame[column] = _numbers(_truth(frame[column]), pattern)
+        elif frame[column].dtype.kind == "M" and any(map(could_begin_otherwise, formats)):
+            frame[column] = _dates(frame[column])
     return frame
 
 
@@ -159,6 +186,22 @@ def _refuse_odd_rows(path: Path, name: str) -> None:
     more = "" if len(odd) <= NAMED_ROWS_MAX else f", and {len(odd) - NAMED_ROWS_MAX} more"
     detail = f"{name}: the header has {fields} fields, {named}{more}"
     raise DataRefused("data_unreadable", detail, path=name)
+
+
+def _truth(values: Series[Any]) -> Series[Any]:
+    """Return a column of the words true and false as truth values; DuckDB would take yes for true."""
+    words = values.map(lambda value: value.lower() if isinstance(value, str) else value)
+    present = words.dropna()
+    if not len(present) or not present.isin(_TRUTH_WORDS).all():
+        return values
+    truth = words.map(_TRUTH_WORDS).astype(object)
+    return truth.astype(bool) if len(present) == len(values) else truth.where(words.notna(), None)
+
+
+def _dates(values: Series[Any]) -> Series[Any]:
+    """Return dates that DuckDB read day first, or month first where that makes their steps more even."""
+    swapped = day_and_month_swapped(values)
+    return values if swapped is None else more_even(values, swapped)
 
 
 def _numbers(values: Series[Any], pattern: str) -> Series[Any]:

@@ -43,7 +43,7 @@ from analytics.models.network_training import (
     save_network,
     seeded,
 )
-from analytics.models.series import as_document, from_document
+from analytics.models.series import as_document, from_document, in_file_order
 from analytics.models.windows import SEASON, Frame, Panel
 
 if TYPE_CHECKING:
@@ -138,11 +138,15 @@ class LSTM(Forecaster):
             )
 
     def predict(self, table: Table) -> Iterator[Prediction]:
-        """Yield for each row, in order of time, what the rows before it foretell.
+        """Yield for each row what the rows before it in time foretell.
 
         Rows that follow those learned from are foretold from these too. A row with too few before
         it is foretold by the line alone.
         """
+        yield from in_file_order(table, self._time, self._in_time(table))
+
+    def _in_time(self, table: Table) -> Iterator[Prediction]:
+        """Yield the predictions of a table in order of time."""
         import numpy as np  # noqa: PLC0415
 
         known, panel = self._with_history(table)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.models.columns import numbers_of
 from analytics.models.errors import DataRefused
-from analytics.models.interface import Request
+from analytics.models.interface import Prediction, Request
 from analytics.models.tabular import Table, refuse_rows
+from analytics.models.times import counts_steps, later_last, times_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from pandas import DateOffset, DatetimeIndex
@@ -34,7 +35,12 @@ _BLOCK: Final = 20
 """Values of a block whose spread and level are compared, without a season."""
 _LOG_SLOPE_MIN: Final = 0.5
 """Slope of spread over level, both in logarithms, from which logarithms are modelled."""
+_LOG_LEVELS_MIN: Final = 0.2
+"""Least range of the blocks' levels, in logarithms, for their spread to be compared: of a level that
+hardly moves the slope is chance."""
 _DAY_S: Final = 86_400.0
+_NUMBER: Final = "number "
+"""Begins the name of a step between numbers that only count."""
 _FRIDAY: Final = 4
 _SHARE_OF_A_DAY: Final = 0.001
 
@@ -50,8 +56,8 @@ class Series:
     values: np.ndarray
     """The values, float64 of shape (points,)."""
     step: str
-    """``hour``, ``day``, ``working day``, ``week``, ``month``, ``quarter``, ``year``, or the
-    median distance as ``SECONDS s``."""
+    """``hour``, ``day``, ``working day``, ``week``, ``month``, ``quarter``, ``year``, the median
+    distance as ``SECONDS s``, or of numbers that only count as ``number DISTANCE``."""
     season: int
     """Steps of the season that such a step suggests; 1 without one."""
 
@@ -102,35 +108,36 @@ def series_of(table: Table, request: Request, *, points_min: int = POINTS_MIN) -
     if points_min == POINTS_MIN and np.ptp(values) == 0:
         detail = f"{request.target!r} is {values[0]:g} in every row: there is nothing to forecast"
         raise DataRefused("constant_target", detail, column=request.target)
-    step, season = _step(times)
+    step, season = _step(times, is_counted=counts_steps(table, request.time))
     return Series(name=request.target, times=times, values=values, step=step, season=season)
 
 
-def times_of(table: Table, name: str) -> DatetimeIndex:
-    """Return a column as times; whole numbers from 1 to 9999 are years.
+def in_file_order(
+    table: Table, time: str, predictions: Iterator[Prediction]
+) -> Iterator[Prediction]:
+    """Yield predictions of a table's rows, made in order of time, in the order of the file."""
+    import numpy as np  # noqa: PLC0415
 
-    Raises: DataRefused (``missing_column``, ``wrong_type``, ``missing_values``).
-    """
-    import pandas as pd  # noqa: PLC0415
-    from pandas.api import types  # noqa: PLC0415
-
-    values = table.column(name, asked_by="--time")
-    refuse_rows("missing_values", f"{name!r} has no value", values.isna().to_numpy())
-    if types.is_datetime64_any_dtype(values):
-        times = values
-    elif types.is_integer_dtype(values) and values.between(1, 9999).all():
-        times = pd.to_datetime(values.astype(str).str.zfill(4), format="%Y", errors="coerce")
-    else:
-        times = pd.to_datetime(values.astype(str), errors="coerce", format="mixed")
-    refuse_rows("wrong_type", f"{name!r} is no time", times.isna().to_numpy())
-    return pd.DatetimeIndex(times.astype("datetime64[ms]"))
+    order = later_last(table, time)
+    if (np.diff(order) > 0).all():
+        yield from predictions
+        return
+    placed = zip(order.tolist(), predictions, strict=True)
+    for row, prediction in sorted(placed, key=lambda each: each[0]):
+        yield replace(prediction, row=row + 1)
 
 
 def following(last: Any, step: str, steps: int) -> list[str]:
-    """Return the times of the steps after a time, ISO 8601: a day without hours where none is."""
+    """Return the times of the steps after a time, ISO 8601: a day without hours where none is.
+
+    Of numbers that only count they are numbers.
+    """
     import pandas as pd  # noqa: PLC0415
 
     start = pd.Timestamp(last)
+    if step.startswith(_NUMBER):
+        count, distance = start.timestamp(), float(step.removeprefix(_NUMBER))
+        return [f"{count + number * distance:.12g}" for number in range(1, steps + 1)]
     times = [start + number * _offset(step, start) for number in range(1, steps + 1)]
     has_hours = step == "hour" or step.endswith(" s") or start != start.normalize()
     return [time.isoformat() if has_hours else time.date().isoformat() for time in times]
@@ -169,7 +176,7 @@ def grows_with_level(values: np.ndarray, season: int) -> bool:
     blocks = values[len(values) % length :].reshape(-1, length)
     spread = (np.diff(blocks, axis=1) if season == 1 else blocks).std(axis=1)
     level = np.log(blocks.mean(axis=1))
-    if len(blocks) < _SEASONS_MIN or (spread == 0).any() or np.ptp(level) == 0:
+    if len(blocks) < _SEASONS_MIN or (spread == 0).any() or np.ptp(level) < _LOG_LEVELS_MIN:
         return False
     return bool(np.polyfit(level, np.log(spread), 1)[0] > _LOG_SLOPE_MIN)
 
@@ -199,13 +206,15 @@ def from_document(document: Mapping[str, Any]) -> Series:
     )
 
 
-def _step(times: DatetimeIndex) -> tuple[str, int]:
+def _step(times: DatetimeIndex, *, is_counted: bool) -> tuple[str, int]:
     """Return the step's name and its season, by the median distance and by weekends."""
     import numpy as np  # noqa: PLC0415
 
     distances = np.diff(times.as_unit("ms").asi8)
     seconds = float(np.median(distances)) / 1_000 if len(distances) else 0.0
     days = seconds / _DAY_S
+    if is_counted:
+        return f"{_NUMBER}{seconds:g}", 1
     for name, first, last, season in _STEPS:
         if first - _SHARE_OF_A_DAY <= days <= last + _SHARE_OF_A_DAY:
             if name == "day" and bool((times.day_of_week <= _FRIDAY).all()):

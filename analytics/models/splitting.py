@@ -11,6 +11,7 @@ from analytics.models.errors import DataRefused
 from analytics.models.interface import Request
 from analytics.models.limits import CLASS_ROWS_MIN, CLASSES_MAX, ROWS_MIN
 from analytics.models.tabular import Table, refuse_rows
+from analytics.models.times import later_last
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,8 @@ _POSITIVE_WORDS: Final = (
     "true", "yes", "y", "t", "bad", "default", "fraud", "positive", "anomaly", "high",
 )  # fmt: skip
 """Values that mean the event of a target of two classes, whatever their order."""
+_TRUTH: Final = {"False": False, "True": True}
+"""Classes of a column of truth values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +104,10 @@ def codes_of(table: Table, name: str, classes: tuple[str, ...]) -> np.ndarray:
     return np.asarray(codes, dtype=np.intp)
 
 
-def labels_of(classes: tuple[str, ...]) -> tuple[str | int, ...]:
-    """Return classes as a prediction tells them: whole numbers as such when all are."""
+def labels_of(classes: tuple[str, ...]) -> tuple[str | int | bool, ...]:
+    """Return classes as a prediction tells them: whole numbers and truth values as such."""
+    if set(classes) == set(_TRUTH):
+        return tuple(_TRUTH[word] for word in classes)
     if all(re.fullmatch(r"-?(?:0|[1-9]\d{0,17})", word) for word in classes):
         return tuple(int(word) for word in classes)
     return classes
@@ -112,7 +117,9 @@ def split_rows(table: Table, request: Request, codes: np.ndarray | None) -> Spli
     """Return which rows learn and which judge.
 
     With a time column the latest `TEST_SHARE` judge; else chance by the seed decides, with the
-    same share of each class in both. Raises: DataRefused (``too_few_rows``, ``missing_values``).
+    same share of each class in both.
+
+    Raises: DataRefused (``too_few_rows``, ``missing_column``, ``missing_values``, ``wrong_type``).
     """
     import numpy as np  # noqa: PLC0415
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
@@ -121,9 +128,7 @@ def split_rows(table: Table, request: Request, codes: np.ndarray | None) -> Spli
         detail = f"{len(table)} rows; at least {ROWS_MIN} are needed"
         raise DataRefused("too_few_rows", detail, rows=len(table))
     if request.time is not None:
-        times = table.column(request.time, asked_by="--time")
-        refuse_rows("missing_values", f"{request.time!r} has no value", times.isna().to_numpy())
-        order = np.asarray(times.argsort(kind="stable"))
+        order = later_last(table, request.time)
         first = len(order) - max(1, round(len(order) * TEST_SHARE))
         how = f"by {request.time}: the latest {TEST_SHARE:.0%} of the rows judge"
         return Split(train=order[:first], test=order[first:], how=how)
@@ -154,6 +159,10 @@ def _class_words(values: Any, name: str) -> Any:
 def _ordered(words: list[str], positive: str | None, name: str) -> tuple[str, ...]:
     """Return the classes with the positive one of two last."""
     if positive is not None and positive not in words:
+        # As it is written elsewhere: true for True, 1.0 for 1.
+        same = [word for word in words if _same(word, positive)]
+        positive = same[0] if len(same) == 1 else positive
+    if positive is not None and positive not in words:
         detail = f"--positive {positive!r}: {name!r} has {', '.join(words)}"
         raise DataRefused("unknown_class", detail, column=name)
     if len(words) != 2:
@@ -162,6 +171,11 @@ def _ordered(words: list[str], positive: str | None, name: str) -> tuple[str, ..
         events = [word for word in words if word.lower() in _POSITIVE_WORDS]
         positive = events[0] if len(events) == 1 else words[-1]
     return (*(word for word in words if word != positive), positive)
+
+
+def _same(word: str, other: str) -> bool:
+    one, two = _natural(word), _natural(other)
+    return one[:2] == two[:2] if one[0] == two[0] == 0 else word.casefold() == other.casefold()
 
 
 def _natural(word: str) -> tuple[int, float, str]:

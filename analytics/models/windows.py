@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from analytics.models.columns import numbers_of
-from analytics.models.series import Series, grows_with_level, phases, series_of, times_of
+from analytics.models.series import Series, grows_with_level, phases, series_of
+from analytics.models.times import later_last
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ class Panel:
 
         limits = {} if points_min is None else {"points_min": points_min}
         series = series_of(table, request, **limits)
-        order = np.asarray(times_of(table, str(request.time)).argsort(kind="stable"))
+        order = later_last(table, str(request.time))
         columns = [numbers_of(table, name, asked_by="--features")[order] for name in names]
         beside = np.column_stack(columns) if columns else np.empty((len(series), 0))
         return cls(series=series, names=tuple(names), beside=beside)

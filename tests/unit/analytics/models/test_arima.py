@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.models import arima
-from analytics.models.arima import Arima, Order
+from analytics.models import arima_order
+from analytics.models.arima import Arima
+from analytics.models.arima_order import Order
 from analytics.models.backtest import Band, backtest, first_origin, naive
 from analytics.models.errors import DataRefused
 from analytics.models.folder import load_model, save_model
@@ -38,7 +39,7 @@ def weekly(points: int = 91, *, seed: int = 1) -> Table:
 def _few_orders() -> Iterator[None]:
     """Search fewer orders: the search is the same, and most of a training's time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(arima, "FITS_MAX", 6)
+        patch.setattr(arima_order, "FITS_MAX", 6)
         yield
 
 
@@ -80,7 +81,7 @@ def test_statsmodels_says_the_same(model: Arima) -> None:
         weekly().frame.flow.to_numpy(),
         order=(order.p, order.d, order.q),
         seasonal_order=(order.seasonal_p, order.seasonal_d, order.seasonal_q, order.season),
-        trend="c" if order.d + order.seasonal_d == 0 else None,
+        trend="c" if order.d + order.seasonal_d == 0 or order.has_drift else None,
     ).filter(state["parameters"])
     assert not order.is_log
     assert [step.value for step in model.forecast(5)] == pytest.approx(list(judge.forecast(5)))

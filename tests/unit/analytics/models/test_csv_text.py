@@ -110,3 +110,14 @@ def test_rows_lost_by_a_guess_at_quotes_are_refused(
     refused = _refusal(path)
     assert refused.code == "data_unreadable"
     assert "10 rows, of which 9" in refused.detail
+
+
+def test_words_for_yes_and_no_stay_words(tmp_path: Path) -> None:
+    """Only true and false are truth values: a prediction of yes must not come back as True."""
+    rows = "".join(f"{'yes' if n % 2 else 'no'},{'tf'[n % 2]},{n % 3 == 0},{n}\n" for n in range(9))
+    frame = read_table(_written(tmp_path, ("y,letter,truth,n\n" + rows).encode())).frame
+    assert set(frame["y"]) == {"yes", "no"}
+    assert set(frame["letter"]) == {"t", "f"}
+    assert frame["truth"].dtype == bool
+    gap = read_table(_written(tmp_path, b"truth,n\nTRUE,1\n,2\nfalse,3\n")).frame
+    assert gap["truth"].tolist() == [True, None, False]

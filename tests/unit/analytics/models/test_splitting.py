@@ -11,6 +11,7 @@ import pytest
 from analytics.models.errors import DataRefused
 from analytics.models.interface import Request
 from analytics.models.splitting import codes_of, labels_of, split_rows, target_of
+from analytics.models.tabular import table_of
 from tests.unit.analytics.models.tables import table
 
 REQUEST = Request(target="y")
@@ -88,3 +89,19 @@ def test_whole_numbers_are_told_as_such() -> None:
     assert labels_of(("0", "1")) == (0, 1)
     assert labels_of(("0", "01")) == ("0", "01")
     assert labels_of(("1", "many")) == ("1", "many")
+
+
+def test_truth_values_are_told_as_such() -> None:
+    """A prediction of a column of truth values is one, and not its name."""
+    assert labels_of(("False", "True")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "event"),
+    [([True, False], "false", "False"), ([0.0, 1.0], "0.0", "0"), (["Yes", "No"], "no", "No")],
+)
+def test_an_event_may_be_written_otherwise(values: list[object], positive: str, event: str) -> None:
+    """`--positive false` is False, and 0.0 is 0."""
+    table = table_of(pd.DataFrame({"y": values * 10}), name="events", sha256="00")
+    target = target_of(table, Request(target="y", positive=positive))
+    assert target.classes[1] == event
