@@ -6,9 +6,7 @@ AnalyticsError
 ├── Unavailable          the process is not there, or not yet: ask again later
 ├── BlockRefused         this block does not follow the last one: the feeder asks for the cursor
 ├── WarehouseRefused     the file is not ours to change: the operator decides
-├── CasesUnusable        the regulator's records cannot be read: the operator decides
-├── RegistryUnusable     the regulator's models cannot be read: the operator decides
-├── ReleasesUnusable     what was published cannot be read: the operator decides
+├── RecordsUnusable      the regulator's own records cannot be read: the operator decides
 └── WarehouseCorrupt     the file is not what the chain says: it is built anew
 """
 
@@ -37,16 +35,8 @@ class WarehouseRefused(AnalyticsError):
     """The file belongs to another chain, to another program, or is open elsewhere."""
 
 
-class CasesUnusable(AnalyticsError):
-    """The file of cases cannot be used; it is left as it is, because nothing brings it back."""
-
-
-class RegistryUnusable(AnalyticsError):
-    """The file of models cannot be used; it is left as it is, because nothing brings it back."""
-
-
-class ReleasesUnusable(AnalyticsError):
-    """The file of releases cannot be used; a new one would forget what of the budget was spent."""
+class RecordsUnusable(AnalyticsError):
+    """A file of cases, models or releases cannot be used; it stays, because nothing brings it back."""
 
 
 class WarehouseCorrupt(AnalyticsError):

@@ -10,26 +10,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
-from analytics.errors import ReleasesUnusable
 from analytics.privacy.mechanism import Drawn
+from analytics.regulator_file import RegulatorFile, RegulatorFileKind, Run
 
 FILE_NAME: Final = "releases.sqlite"
-FILE_MODE: Final = 0o600
-DIRECTORY_MODE: Final = 0o700
 SCHEMA_VERSION: Final = 1
 """Number of this shape, kept in SQLite's ``user_version``."""
-LOCK_S_MAX: Final = 5.0
-"""How long to wait for another process that has the file locked, seconds."""
 
 Json = dict[str, Any]
-_Run = Callable[..., sqlite3.Cursor]
 
 STATEMENTS: Final = """
 CREATE TABLE chain (
@@ -52,20 +45,28 @@ CREATE INDEX releases_of_year ON releases (year);
     for verb in ("UPDATE", "DELETE")
 )
 """Everything that a new file holds; ``spent`` is the loss of the year with the release."""
+FILE: Final = RegulatorFileKind(
+    name=FILE_NAME,
+    holds="releases",
+    code={
+        "unreadable": "releases_unreadable",
+        "other_chain": "releases_other_chain",
+        "other_version": "releases_other_version",
+    },
+    version=SCHEMA_VERSION,
+    statements=STATEMENTS,
+    chain_row="INSERT INTO chain VALUES (?)",
+)
 
 
 class Releases:
     """All releases of one regulator on one chain, and the budget that each year has."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, budget: float, clock_s: Callable[[], float]
-    ) -> None:
-        """Take over a connection to a file of this shape."""
-        self._connection = connection
+    def __init__(self, file: RegulatorFile, budget: float) -> None:
+        """Take over an open file."""
+        self._file = file
         self.budget = budget
         """Privacy loss that all releases of a calendar year may have together."""
-        self._clock_s = clock_s
-        self._lock = threading.Lock()
 
     @classmethod
     def open_file(
@@ -79,36 +80,18 @@ class Releases:
         """Return the releases of a directory; it and their file are made when they are missing.
 
         Raises:
-            ReleasesUnusable: ``releases_unreadable``, ``releases_other_chain`` or
+            RecordsUnusable: ``releases_unreadable``, ``releases_other_chain`` or
                 ``releases_other_version``; a new file would forget what was spent.
         """
-        path = directory / FILE_NAME
-        try:
-            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            path.touch(mode=FILE_MODE)
-        except OSError as error:
-            raise _unreadable(path, error.strerror or str(error)) from error
-        connection = sqlite3.connect(
-            path, timeout=LOCK_S_MAX, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(connection, path, genesis_hash)
-        except sqlite3.Error as error:
-            connection.close()
-            raise _unreadable(path, str(error)) from error
-        except ReleasesUnusable:
-            connection.close()
-            raise
-        return cls(connection, budget, clock_s)
+        return cls(RegulatorFile.open_in(directory, FILE, genesis_hash, clock_s=clock_s), budget)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     def spent(self, year: int) -> float:
         """Return the privacy loss of a year so far."""
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             return _spent(run, year)
 
     def release(
@@ -123,9 +106,9 @@ class Releases:
 
         ``draw`` takes what the year has spent so far; ``content`` makes what is told of what was drawn.
         """
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             drawn = draw(_spent(run, year))
-            told, now_ms = content(drawn), int(self._clock_s() * 1_000)
+            told, now_ms = content(drawn), self._file.now_ms()
             number = run(
                 "INSERT INTO releases (year, time_ms, officer, epsilon, spent, budget, content)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -140,7 +123,7 @@ class Releases:
     def list_releases(self, *, limit: int, before: int | None) -> tuple[list[Json], int | None]:
         """Return releases, the newest first, and the number to go on before; None at the end."""
         last = (1 << 62) if before is None else before
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             rows = run(
                 "SELECT * FROM releases WHERE number < ? ORDER BY number DESC LIMIT ?",
                 (last, limit + 1),
@@ -148,19 +131,8 @@ class Releases:
         following = rows[limit - 1]["number"] if len(rows) > limit else None
         return [_document(row) for row in rows[:limit]], following
 
-    @contextmanager
-    def _transaction(self) -> Iterator[_Run]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
-
-def _spent(run: _Run, year: int) -> float:
+def _spent(run: Run, year: int) -> float:
     # The largest and not the last: whatever order a clock or a restore gives, none is forgotten.
     row = run("SELECT max(spent) AS spent FROM releases WHERE year = ?", (year,)).fetchone()
     return float(row["spent"] or 0.0)
@@ -180,30 +152,3 @@ def _document(row: sqlite3.Row) -> Json:
             "left": max(0.0, row["budget"] - row["spent"]),
         },
     }
-
-
-def _unreadable(path: Path, reason: str) -> ReleasesUnusable:
-    detail = f"{path} cannot be read: {reason}"
-    return ReleasesUnusable("releases_unreadable", detail, file=str(path))
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, genesis_hash: str) -> None:
-    """Set a connection up; fill a new file, and refuse one that is not ours."""
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {STATEMENTS} PRAGMA user_version = {SCHEMA_VERSION};"
-        )
-        connection.execute("INSERT INTO chain VALUES (?)", (genesis_hash,))
-        connection.execute("COMMIT")
-        return
-    if version != SCHEMA_VERSION:
-        detail = f"{path} has version {version}, this program {SCHEMA_VERSION}"
-        raise ReleasesUnusable("releases_other_version", detail, version=version)
-    (found,) = connection.execute("SELECT genesis_hash FROM chain").fetchone()
-    if found != genesis_hash:
-        detail = f"{path} holds releases of the chain {found}; name another directory"
-        raise ReleasesUnusable("releases_other_chain", detail, genesis_hash=found)

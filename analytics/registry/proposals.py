@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.errors import RequestRefused
-from analytics.registry.file import RegistryFile, Run
 from analytics.registry.records import ID_BYTES, Order, ProposalState, Version
 from analytics.registry.trainings import insert_training
+from analytics.regulator_file import RegulatorFile, Run
 
 Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 class Proposals:
     """The table of proposals, and how far the chain was searched for reasons for one."""
 
-    def __init__(self, file: RegistryFile) -> None:
+    def __init__(self, file: RegulatorFile) -> None:
         self._file = file
 
     def open_one(self, version: Version, *, height: int, reasons: Sequence[Json]) -> bool:

@@ -24,7 +24,6 @@ from typing import Any, Final, Self
 from analytics.errors import RequestRefused
 from analytics.models.errors import ModelUnusable
 from analytics.models.folder import CARD, MANIFEST, card_hash, load_manifest, manifest_hash
-from analytics.registry.file import RegistryFile, Run
 from analytics.registry.limits import MODELS_MAX
 from analytics.registry.proposals import Proposals
 from analytics.registry.records import (
@@ -36,10 +35,25 @@ from analytics.registry.records import (
     Standing,
     Version,
 )
+from analytics.registry.schema import SCHEMA_VERSION, STATEMENTS
 from analytics.registry.trainings import Trainings
+from analytics.regulator_file import RegulatorFile, RegulatorFileKind, Run
 
 Json = dict[str, Any]
 
+FILE_NAME: Final = "registry.sqlite"
+FILE: Final = RegulatorFileKind(
+    name=FILE_NAME,
+    holds="models",
+    code={
+        "unreadable": "models_unreadable",
+        "other_chain": "models_other_chain",
+        "other_version": "models_other_version",
+    },
+    version=SCHEMA_VERSION,
+    statements=STATEMENTS,
+    chain_row="INSERT INTO chain VALUES (?, -1, 0)",
+)
 _FILTERS: Final = {"series": "series = ?", "method": "method = ?", "state": "state = ?"}
 _SEPARATOR: Final = "/"
 """Between a series and a version's number."""
@@ -48,7 +62,7 @@ _SEPARATOR: Final = "/"
 class Registry:
     """All models of one regulator on one chain. Every method may be called from any thread."""
 
-    def __init__(self, file: RegistryFile, directory: Path) -> None:
+    def __init__(self, file: RegulatorFile, directory: Path) -> None:
         """Take over an open file, and the directory of the folders."""
         self._file = file
         self._directory = directory
@@ -63,9 +77,10 @@ class Registry:
     ) -> Self:
         """Return the registry of a directory, which is made when it is missing.
 
-        Raises: RegistryUnusable, as `RegistryFile.open_in`.
+        Raises:
+            RecordsUnusable: ``models_unreadable``, ``models_other_chain`` or ``models_other_version``.
         """
-        file = RegistryFile.open_in(directory, genesis_hash, clock_s=clock_s)
+        file = RegulatorFile.open_in(directory, FILE, genesis_hash, clock_s=clock_s)
         for left in directory.glob(f"{_NEW}*"):  # of a training that its process did not survive
             shutil.rmtree(left, ignore_errors=True)
         return cls(file, directory)

@@ -8,9 +8,9 @@ import sqlite3
 from typing import Any, Final
 
 from analytics.errors import RequestRefused
-from analytics.registry.file import RegistryFile, Run
 from analytics.registry.limits import LINE_CHARACTERS_MAX, TRAININGS_WAITING_MAX
 from analytics.registry.records import ID_BYTES, Order, Outcome, TrainingState
+from analytics.regulator_file import RegulatorFile, Run
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ _INTERRUPTED: Final = Outcome(
 class Trainings:
     """The table of trainings."""
 
-    def __init__(self, file: RegistryFile) -> None:
+    def __init__(self, file: RegulatorFile) -> None:
         self._file = file
 
     def ask(self, order: Order) -> Json:

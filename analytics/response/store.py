@@ -1,32 +1,35 @@
-"""The file of cases: SQLite, in a directory of its own, so that a wipe of the chain's data leaves it.
-
-What is told as done is on disk (``synchronous=FULL``). One connection serves all threads in turn;
-every call is one transaction.
-"""
+"""The file of cases, in a directory of its own. Every call is one transaction."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from analytics.errors import CasesUnusable, RequestRefused
+from analytics.errors import RequestRefused
+from analytics.regulator_file import RegulatorFile, RegulatorFileKind, Run
 from analytics.response.schema import SCHEMA_VERSION, STATEMENTS
 from analytics.response.states import CHAINS_MOVES, CaseState, may_move
 
 FILE_NAME: Final = "cases.sqlite"
-FILE_MODE: Final = 0o600
-DIRECTORY_MODE: Final = 0o700
 ID_BYTES: Final = 8
 """Random bytes of a case's id. It stands in the clear on the chain, so it must tell nothing."""
-LOCK_S_MAX: Final = 5.0
-"""How long to wait for another process that has the file locked, seconds."""
+FILE: Final = RegulatorFileKind(
+    name=FILE_NAME,
+    holds="cases",
+    code={
+        "unreadable": "cases_unreadable",
+        "other_chain": "cases_other_chain",
+        "other_version": "cases_other_version",
+    },
+    version=SCHEMA_VERSION,
+    statements=STATEMENTS,
+    chain_row="INSERT INTO chain VALUES (?, 0)",
+)
 
 Json = dict[str, Any]
 
@@ -63,11 +66,9 @@ class AppliedMeasure(NamedTuple):
 class Cases:
     """All cases of one regulator on one chain."""
 
-    def __init__(self, connection: sqlite3.Connection, clock_s: Callable[[], float]) -> None:
-        """Take over a connection to a file of this shape."""
-        self._connection = connection
-        self._clock_s = clock_s
-        self._lock = threading.Lock()
+    def __init__(self, file: RegulatorFile) -> None:
+        """Take over an open file."""
+        self._file = file
 
     @classmethod
     def open_file(
@@ -76,43 +77,24 @@ class Cases:
         """Return the cases of a directory; it and their file are made when they are missing.
 
         Raises:
-            CasesUnusable: ``cases_unreadable``, ``cases_other_chain`` or ``cases_other_version``;
-                nothing is set aside, because nothing brings these records back.
+            RecordsUnusable: ``cases_unreadable``, ``cases_other_chain`` or ``cases_other_version``.
         """
-        path = directory / FILE_NAME
-        try:
-            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            path.touch(mode=FILE_MODE)
-        except OSError as error:
-            raise _unreadable(path, error.strerror or str(error)) from error
-        connection = sqlite3.connect(
-            path, timeout=LOCK_S_MAX, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(connection, path, genesis_hash)
-        except sqlite3.Error as error:
-            connection.close()
-            raise _unreadable(path, str(error)) from error
-        except CasesUnusable:
-            connection.close()
-            raise
-        return cls(connection, clock_s)
+        return cls(RegulatorFile.open_in(directory, FILE, genesis_hash, clock_s=clock_s))
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     def case_of(self, alert: str) -> str | None:
         """Return the id of the case that an alert belongs to."""
         query = "SELECT id FROM cases JOIN case_alerts USING (number) WHERE alert = ?"
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             row = run(query, (alert,)).fetchone()
         return None if row is None else row["id"]
 
     def alert(self, alert: str) -> Json | None:
         """Return the copy of an alert that a case holds."""
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             row = run("SELECT content FROM case_alerts WHERE alert = ?", (alert,)).fetchone()
         return None if row is None else json.loads(row["content"])
 
@@ -122,7 +104,7 @@ class Cases:
             "SELECT alert FROM case_alerts JOIN cases USING (number)"
             " WHERE state = 'dismissed' ORDER BY alert"
         )
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             return [row["alert"] for row in run(query).fetchall()]
 
     def open_case(
@@ -133,13 +115,13 @@ class Cases:
         Raises:
             RequestRefused: ``alert_in_case`` (409): one belongs to another case.
         """
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             taken = {_case_of(run, alert["id"]) for alert in alerts}
             if taken == {case_id}:
                 return False
             if taken != {None}:
                 self._refuse_taken(run, alerts)
-            now_ms = self._now_ms()
+            now_ms = self._file.now_ms()
             number = run(
                 "INSERT INTO cases (id, title, state, officer, opened_by, opened_time_ms, changed_time_ms)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -157,8 +139,8 @@ class Cases:
         Raises:
             RequestRefused: ``unknown_case`` (404).
         """
-        with self._transaction() as run:
-            number, now_ms = _required(run, case_id)["number"], self._now_ms()
+        with self._file.transaction() as run:
+            number, now_ms = _required(run, case_id)["number"], self._file.now_ms()
             query = (
                 "SELECT officer, text FROM case_notes WHERE number = ? ORDER BY note DESC LIMIT 1"
             )
@@ -179,7 +161,7 @@ class Cases:
         Raises:
             RequestRefused: ``unknown_case`` (404) or ``case_transition`` (409).
         """
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             case = _required(run, case_id)
             before = CaseState(case["state"])
             if state is before and officer in (None, case["officer"]):
@@ -187,12 +169,12 @@ class Cases:
             if state is not before and not may_move(before, state):
                 detail = f"a case that is {before} does not become {state} by an officer"
                 raise RequestRefused(409, "case_transition", detail, state=before)
-            self._set(run, case, state, by, officer or case["officer"], self._now_ms())
+            self._set(run, case, state, by, officer or case["officer"], self._file.now_ms())
 
     def proposal_of(self, alert: str) -> Json | None:
         """Return the proposal that was drafted for an alert."""
         query = "SELECT proposal FROM case_proposals WHERE alert = ?"
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             row = run(query, (alert,)).fetchone()
         return None if row is None else json.loads(row["proposal"])
 
@@ -202,11 +184,11 @@ class Cases:
         Raises:
             RequestRefused: ``unknown_case`` (404): the alert is in none; ``case_transition`` (409).
         """
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             if run("SELECT 1 FROM case_proposals WHERE alert = ?", (alert,)).fetchone():
                 return
             case = _required(run, _case_of(run, alert) or "")
-            state, now_ms = CaseState(case["state"]), self._now_ms()
+            state, now_ms = CaseState(case["state"]), self._file.now_ms()
             if state is not CaseState.MEASURE_PROPOSED:
                 if not may_move(state, CaseState.MEASURE_PROPOSED):
                     detail = f"the case of this alert is {state}; take it into review again first"
@@ -218,13 +200,13 @@ class Cases:
     @property
     def settled_height(self) -> int:
         """Height up to which the chain was searched for measures of these cases."""
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             height: int = run("SELECT settled_height FROM chain").fetchone()["settled_height"]
         return height
 
     def settle(self, measures: Sequence[AppliedMeasure], height: int) -> None:
         """Keep the measures on the chain that name our cases, found up to a height."""
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             for one in measures:
                 case = run("SELECT * FROM cases WHERE id = ?", (one.case_id,)).fetchone()
                 if case is None:
@@ -246,7 +228,7 @@ class Cases:
         Raises:
             RequestRefused: ``unknown_case`` (404).
         """
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             case = dict(_required(run, case_id))
             number = case.pop("number")
             alerts = [json.loads(row["content"]) for row in _alerts(run, number)]
@@ -283,7 +265,7 @@ class Cases:
             f"SELECT * FROM cases WHERE {' AND '.join(conditions)} "  # noqa: S608
             "ORDER BY number DESC LIMIT ?"
         )
-        with self._transaction() as run:
+        with self._file.transaction() as run:
             rows = [dict(row) for row in run(query, (*values, limit + 1))]
             for row in rows:
                 alerts = _alerts(run, row["number"])
@@ -295,7 +277,7 @@ class Cases:
 
     def _set(
         self,
-        run: _Run,
+        run: Run,
         case: sqlite3.Row,
         state: CaseState,
         by: str | None,
@@ -307,28 +289,12 @@ class Cases:
         run(statement, (state, officer, max(time_ms, case["changed_time_ms"]), number))
         _keep_step(run, number, time_ms, by, state, officer)
 
-    def _refuse_taken(self, run: _Run, alerts: Sequence[Json]) -> None:
+    def _refuse_taken(self, run: Run, alerts: Sequence[Json]) -> None:
         for alert in alerts:
             if (case_id := _case_of(run, alert["id"])) is not None:
                 detail = f"alert {alert['id']} belongs to {case_id}"
                 raise RequestRefused(409, "alert_in_case", detail, case=case_id)
 
-    def _now_ms(self) -> int:
-        return int(self._clock_s() * 1_000)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[_Run]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-
-_Run = Callable[..., sqlite3.Cursor]
 
 _FILTERS: Final = {
     "state": "state = ?",
@@ -343,53 +309,26 @@ def new_case_id() -> str:
     return f"case-{secrets.token_hex(ID_BYTES)}"
 
 
-def _unreadable(path: Path, reason: str) -> CasesUnusable:
-    return CasesUnusable("cases_unreadable", f"{path} cannot be read: {reason}", file=str(path))
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, genesis_hash: str) -> None:
-    """Set a connection up; fill a new file, and refuse one that is not ours."""
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {STATEMENTS} PRAGMA user_version = {SCHEMA_VERSION};"
-        )
-        connection.execute("INSERT INTO chain VALUES (?, 0)", (genesis_hash,))
-        connection.execute("COMMIT")
-        return
-    if version != SCHEMA_VERSION:
-        detail = f"{path} has version {version}, this program {SCHEMA_VERSION}"
-        raise CasesUnusable("cases_other_version", detail, version=version)
-    (found,) = connection.execute("SELECT genesis_hash FROM chain").fetchone()
-    if found != genesis_hash:
-        detail = f"{path} holds cases of the chain {found}; name another directory"
-        raise CasesUnusable("cases_other_chain", detail, genesis_hash=found)
-
-
-def _case_of(run: _Run, alert: str) -> str | None:
+def _case_of(run: Run, alert: str) -> str | None:
     query = "SELECT id FROM cases JOIN case_alerts USING (number) WHERE alert = ?"
     row = run(query, (alert,)).fetchone()
     return None if row is None else row["id"]
 
 
-def _required(run: _Run, case_id: str) -> sqlite3.Row:
+def _required(run: Run, case_id: str) -> sqlite3.Row:
     row: sqlite3.Row | None = run("SELECT * FROM cases WHERE id = ?", (case_id,)).fetchone()
     if row is None:
         raise RequestRefused(404, "unknown_case", f"no case {case_id}", id=case_id)
     return row
 
 
-def _alerts(run: _Run, number: int) -> list[sqlite3.Row]:
+def _alerts(run: Run, number: int) -> list[sqlite3.Row]:
     query = "SELECT alert, account, content FROM case_alerts WHERE number = ? ORDER BY rowid"
     return run(query, (number,)).fetchall()
 
 
 def _keep_step(
-    run: _Run, number: int | None, time_ms: int, by: str | None, state: CaseState, officer: str
+    run: Run, number: int | None, time_ms: int, by: str | None, state: CaseState, officer: str
 ) -> None:
     statement = (
         "INSERT INTO case_history (number, time_ms, by, state, officer) VALUES (?, ?, ?, ?, ?)"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from analytics.errors import ReleasesUnusable, RequestRefused
+from analytics.errors import RecordsUnusable, RequestRefused
 from analytics.privacy.mechanism import Drawn, draw
 from analytics.privacy.releases import FILE_NAME, SCHEMA_VERSION, Releases
 
@@ -45,7 +45,7 @@ def _drawn(spent: float, *, epsilon: float, budget: float) -> Drawn:
 def test_what_was_told_is_spent_before_it_is_told(releases: Releases, tmp_path: Path) -> None:
     """Whoever opens the file when a release is at hand finds answer and cost, synced."""
     one = released(releases, 0.25)
-    assert releases._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert releases._file._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
     after_a_crash = Releases.open_file(tmp_path, GENESIS, budget=1.0)
     assert after_a_crash.spent(YEAR) == one["budget"]["spent"] == pytest.approx(0.25)
@@ -125,20 +125,20 @@ def test_what_was_spent_cannot_be_given_back(releases: Releases, statement: str)
     """The database itself refuses it, whoever asks."""
     released(releases, 0.1)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        releases._connection.execute(statement)
+        releases._file._connection.execute(statement)
 
 
 def test_a_file_that_is_not_ours_is_left_alone(releases: Releases, tmp_path: Path) -> None:
     """Another chain, another version, no database: each by its code, and nothing begins anew."""
-    with pytest.raises(ReleasesUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Releases.open_file(tmp_path, "cd" * 32, budget=1.0)
     assert refused.value.code == "releases_other_chain"
-    releases._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(ReleasesUnusable) as refused:
+    releases._file._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(RecordsUnusable) as refused:
         Releases.open_file(tmp_path, GENESIS, budget=1.0)
     assert refused.value.code == "releases_other_version"
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / FILE_NAME).write_bytes(b"no database" * 100)
-    with pytest.raises(ReleasesUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Releases.open_file(tmp_path / "other", GENESIS, budget=1.0)
     assert refused.value.code == "releases_unreadable"

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from analytics.errors import RegistryUnusable, RequestRefused
+from analytics.errors import RecordsUnusable, RequestRefused
 from analytics.models.errors import ModelUnusable
 from analytics.registry import store
-from analytics.registry.file import FILE_NAME
 from analytics.registry.records import RULES, Standing, Version
 from analytics.registry.schema import SCHEMA_VERSION
-from analytics.registry.store import Registry
+from analytics.registry.store import FILE_NAME, Registry
 from tests.unit.analytics.registry.folders import CHECKER, GENESIS, MAKER, filled, new
 
 S = Standing
@@ -202,6 +201,6 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, harm: str, code: str
     elif harm == "bytes":
         path.write_bytes(b"no database" * 1_000)
     before = path.read_bytes()
-    with pytest.raises(RegistryUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Registry.open_directory(tmp_path, "00" * 32 if harm == "chain" else GENESIS)
     assert (refused.value.code, path.read_bytes()) == (code, before)

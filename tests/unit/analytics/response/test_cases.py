@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analytics.errors import CasesUnusable, RequestRefused
+from analytics.errors import RecordsUnusable, RequestRefused
 from analytics.response.schema import SCHEMA_VERSION
 from analytics.response.states import OFFICERS_MOVES, CaseState, may_move
 from analytics.response.store import FILE_NAME, AppliedMeasure, Cases, new_case_id
@@ -69,7 +69,7 @@ def test_a_case_outlives_its_process(tmp_path: Path) -> None:
 
 def test_every_commit_is_synced(cases: Cases, tmp_path: Path) -> None:
     """The file is in WAL mode, synced in full, for its owner alone."""
-    connection = cases._connection
+    connection = cases._file._connection
     assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
@@ -81,7 +81,7 @@ def test_officers_move_cases_as_the_table_says(
 ) -> None:
     """Each pair of states: allowed and kept in the history, or refused with nothing changed."""
     opened(cases)
-    cases._connection.execute("UPDATE cases SET state = ?", (before,))
+    cases._file._connection.execute("UPDATE cases SET state = ?", (before,))
     if may_move(before, after):
         cases.move(CASE, by=MAKER, state=after, officer=None)
         step = cases.show(CASE)["history"][-1]
@@ -123,7 +123,7 @@ def test_records_are_never_changed_or_removed(cases: Cases, table: str) -> None:
     cases.settle([measure()], 9)
     for statement in (f"UPDATE {table} SET number = 9", f"DELETE FROM {table}"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            cases._connection.execute(statement)
+            cases._file._connection.execute(statement)
 
 
 def test_an_alert_belongs_to_one_case(cases: Cases) -> None:
@@ -217,17 +217,17 @@ def test_files_that_are_not_ours_stay_as_they_are(tmp_path: Path) -> None:
     """Another chain's, another version's, and no database at all: refused by code, not replaced."""
     cases = Cases.open_file(tmp_path, GENESIS)
     opened(cases)
-    with pytest.raises(CasesUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Cases.open_file(tmp_path, "cd" * 32)
     assert refused.value.code == "cases_other_chain"
-    cases._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    cases._file._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     cases.close()
-    with pytest.raises(CasesUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Cases.open_file(tmp_path, GENESIS)
     assert refused.value.code == "cases_other_version"
     path = tmp_path / FILE_NAME
     path.write_bytes(b"no database at all, but long enough to look at" * 99)
-    with pytest.raises(CasesUnusable) as refused:
+    with pytest.raises(RecordsUnusable) as refused:
         Cases.open_file(tmp_path, GENESIS)
     assert refused.value.code == "cases_unreadable"
     assert path.read_bytes().startswith(b"no database")
@@ -236,6 +236,6 @@ def test_files_that_are_not_ours_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """The system's refusal has the code of a file that cannot be used, and says which."""
     (tmp_path / "file").touch()
-    with pytest.raises(CasesUnusable, match="Not a directory") as refused:
+    with pytest.raises(RecordsUnusable, match="Not a directory") as refused:
         Cases.open_file(tmp_path / "file" / "cases", GENESIS)
     assert refused.value.code == "cases_unreadable"
