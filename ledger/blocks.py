@@ -148,6 +148,30 @@ class Block:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedBlock:
+    """A block whose transactions are bytes yet."""
+
+    sealed: SealedHeader
+    """Header and seal."""
+    transactions: tuple[bytes, ...]
+    """Signed transactions in order, each to be decoded."""
+    certificates: tuple[bytes, ...]
+    """Encoded quorum certificates."""
+
+    def decode(self, decode: Callable[[bytes], SignedTransaction] = decode_transaction) -> Block:
+        """Return the block with its transactions decoded.
+
+        Raises:
+            DecodeError: one of them is no transaction.
+        """
+        return Block(
+            sealed=self.sealed,
+            transactions=tuple([decode(transaction) for transaction in self.transactions]),
+            certificates=self.certificates,
+        )
+
+
 def seal_message(block_hash: bytes) -> bytes:
     """Return the 32 bytes that the sealer signs."""
     return SEAL_SIGNATURE(block_hash)
@@ -223,15 +247,8 @@ def sealed_header_from_value(value: codec.Value) -> SealedHeader:
     )
 
 
-def decode_block(
-    raw: bytes,
-    *,
-    bytes_max: int,
-    decode: Callable[[bytes], SignedTransaction] = decode_transaction,
-) -> Block:
-    """Return the block that ``raw`` encodes; ``validate_body`` says whether it is whole.
-
-    ``decode`` may know transactions that were decoded before; else it is ``decode_transaction``.
+def open_block(raw: bytes, *, bytes_max: int) -> EncodedBlock:
+    """Return the block in ``raw`` with its transactions unread: enough to tell which block it is.
 
     Raises:
         DecodeError: not canonical, over ``bytes_max``, or a field of the wrong type or range.
@@ -248,11 +265,23 @@ def decode_block(
         codec.limited_bytes(certificate, limits.CERTIFICATE_ENCODED_BYTES_MAX, "certificate")
     for transaction in raws:
         codec.limited_bytes(transaction, limits.TRANSACTION_BYTES_MAX, "transaction")
-    return Block(
-        sealed=sealed,
-        transactions=tuple([decode(transaction) for transaction in raws]),
-        certificates=certificates,
-    )
+    return EncodedBlock(sealed=sealed, transactions=raws, certificates=certificates)
+
+
+def decode_block(
+    raw: bytes,
+    *,
+    bytes_max: int,
+    decode: Callable[[bytes], SignedTransaction] = decode_transaction,
+) -> Block:
+    """Return the block that ``raw`` encodes; ``validate_body`` says whether it is whole.
+
+    ``decode`` may know transactions that were decoded before; else it is ``decode_transaction``.
+
+    Raises:
+        DecodeError: not canonical, over ``bytes_max``, or a field of the wrong type or range.
+    """
+    return open_block(raw, bytes_max=bytes_max).decode(decode)
 
 
 def validate_body(block: Block) -> None:

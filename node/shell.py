@@ -46,7 +46,7 @@ SUBMISSIONS_WAITING_MAX: Final = 1_024
 """Requests that wait for the engine's answer; one more is told to come back."""
 RESUMED: Final = "resumed"
 """Why sessions end after a time without room on the disk."""
-_QUIET_NOTES: Final = frozenset({"transaction_refused", "block_unasked"})
+_QUIET_NOTES: Final = frozenset({"transaction_refused"})
 
 log = structlog.get_logger(__name__)
 _P = TypeVar("_P")

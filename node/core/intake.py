@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consensus.tree import BlockNode
-from ledger.blocks import Block, decode_block, validate_body
+from ledger.blocks import Block, open_block, validate_body
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
 from ledger.transactions import SignedTransaction, decode_transaction
@@ -23,6 +23,7 @@ from node.core.mempool import Mempool
 from node.core.peers import Peer, Peers
 from node.core.ports import Environment
 from node.core.sync import Sync
+from node.core.timing import Now
 from node.core.verdicts import Item, VerdictCache
 
 
@@ -57,26 +58,19 @@ class Intake:
         self._jobs: dict[int, _Job] = {}
         self._in_check: set[BlockHash] = set()
 
-    def receive(self, peer: Peer, raw: bytes, job_id: int) -> Iterable[Effect]:
-        """Take a block that a peer was asked for.
+    def receive(self, peer: Peer, raw: bytes, job_id: int, now: Now) -> Iterable[Effect]:
+        """Take a block that a peer was asked for, or its own new one.
 
         Raises:
             PeerMisbehaved: nobody asked for it.
             LedgerError: it is malformed, or against the rules.
         """
         parameters = self._chain.tree.rules.parameters
-        block = decode_block(
-            raw, bytes_max=parameters.block_bytes_max, decode=self._decode_transaction
-        )
-        if block.hash not in peer.in_flight:
-            # It may have been given up on and come late: worth nothing, and no offence.
-            yield Note(name="block_unasked", fields={"peer": peer.member})
-            return
-        self._sync.on_body(block.hash, peer.member)
-        node = self._chain.tree.get(block.hash)
-        if node is None:
-            return
-        yield from self._accept(node, block, job_id, peer.member)
+        encoded = open_block(raw, bytes_max=parameters.block_bytes_max)
+        node = self._sync.on_body(peer, encoded.sealed, len(raw), now)
+        if node is not None and node.hash not in self._in_check:
+            block = encoded.decode(self._decode_transaction)
+            yield from self._accept(node, block, job_id, peer.member)
 
     def _decode_transaction(self, raw: bytes) -> SignedTransaction:
         """Return a block's transaction; one that waits here was decoded before."""

@@ -35,6 +35,10 @@ second: half of what its connection queues."""
 
 # Synchronisation
 BLOCKS_IN_FLIGHT_PER_PEER_MAX = 16
+PUSHED_BLOCK_BYTES_MAX = 256 * 1024
+"""Largest block that its sealer sends unasked: a thousand payments. What is larger is announced, and
+asked for once."""
+UNASKED_BLOCK_SCORE = 10
 STALL_MS_MIN = 2_000
 STALL_MS_MAX = 64_000
 """A peer that does not deliver is given 2 s, doubling to 64 s, then another is asked."""

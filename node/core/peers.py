@@ -71,6 +71,8 @@ class Peer:
     """Transactions to announce to it at the next tick."""
     in_flight: dict[BlockHash, int] = field(default_factory=dict)
     """Blocks asked of it, with the time by which it must deliver, milliseconds."""
+    blocks_owed: int = 0
+    """Blocks asked of it that it has not answered, waited for or given up on."""
     stall_ms: int = limits.STALL_MS_MIN
     """How long it is given for the next block."""
     is_early: bool = False

@@ -142,16 +142,23 @@ class Sessions:
         peer.is_established = True
         yield Note(name="peer_established", fields={"peer": peer.member})
         self._relay.introduce(peer)
-        yield from self._introduce_votes(peer)
+        yield from self._introduce_votes(peer, now)
         yield from self._on_tip(peer, hello.tip, now)
 
-    def _introduce_votes(self, peer: Peer) -> Iterable[Effect]:
-        """Send what a new peer may have missed: the votes above the last final block."""
-        votes = self._finality.tally.open_votes()[-limits.VOTES_PER_MESSAGE_MAX :]
-        if votes:
-            yield Send(
-                member=peer.member, session=peer.session, frame=encode_message(Votes(votes=votes))
-            )
+    def _introduce_votes(self, peer: Peer, now: Now) -> Iterable[Effect]:
+        """Send what a new peer may have missed: the votes above the last final block, newest first."""
+        votes = self._finality.tally.open_votes()
+        for end in range(len(votes), 0, -limits.VOTES_PER_MESSAGE_MAX):
+            if not peer.may_be_served(now):
+                return
+            part = votes[max(end - limits.VOTES_PER_MESSAGE_MAX, 0) : end]
+            yield self._serve(peer, Votes(votes=part))
+
+    def _serve(self, peer: Peer, message: Message) -> Send:
+        """Return the sending of a message that counts for what the peer is served in a second."""
+        frame = encode_message(message)
+        peer.served_bytes += len(frame)
+        return Send(member=peer.member, session=peer.session, frame=frame)
 
     def _refuse(self, peer: Peer, code: str, detail: str) -> Iterable[Effect]:
         self._peers.remove(peer.member)
@@ -181,14 +188,16 @@ class Sessions:
         if isinstance(message, Votes):
             yield from self._finality.hear(message.votes, peer, now)
         elif isinstance(message, GetMemberVotes):
-            answer = MemberVotes(
-                member=message.member, votes=self._finality.latest_of(message.member)
-            )
-            yield Send(member=peer.member, session=peer.session, frame=encode_message(answer))
+            yield from self._send_member_votes(peer, message.member, now)
         else:
             if message.member != self._environment.member:
                 raise PeerMisbehaved("wrong_member_votes", "votes that nobody asked for")
             yield from self._finality.hear_own(message.votes, peer)
+
+    def _send_member_votes(self, peer: Peer, member: MemberId, now: Now) -> Iterable[Effect]:
+        if peer.may_be_served(now):  # else it asks again
+            votes = self._finality.latest_of(member)
+            yield self._serve(peer, MemberVotes(member=member, votes=votes))
 
     def _on_chain(
         self,
@@ -206,7 +215,7 @@ class Sessions:
             case GetBlocks():
                 yield from self._send_blocks(peer, message, now)
             case BlockMessage():
-                yield from self._intake.receive(peer, message.block, self._next_job())
+                yield from self._intake.receive(peer, message.block, self._next_job(), now)
                 yield from self._sync.schedule(now)
             case NotFound():
                 yield from self._sync.on_not_found(peer, message.hashes, now)
@@ -233,12 +242,9 @@ class Sessions:
         self._finality.tally.add_certificate(certificate)
 
     def _send_headers(self, peer: Peer, request: GetHeaders, now: Now) -> Iterable[Effect]:
-        if not peer.may_be_served(now):
-            return  # it asks again
-        headers = self._chain.headers_after(request.locator, limits.HEADERS_PER_MESSAGE_MAX)
-        frame = encode_message(Headers(headers=headers))
-        peer.served_bytes += len(frame)
-        yield Send(member=peer.member, session=peer.session, frame=frame)
+        if peer.may_be_served(now):  # else it asks again
+            headers = self._chain.headers_after(request.locator, limits.HEADERS_PER_MESSAGE_MAX)
+            yield self._serve(peer, Headers(headers=headers))
 
     def _send_blocks(self, peer: Peer, request: GetBlocks, now: Now) -> Iterable[Effect]:
         missing = []
@@ -248,12 +254,7 @@ class Sessions:
             if raw is None:
                 missing.append(block_hash)
             else:
-                peer.served_bytes += len(raw)
-                yield Send(
-                    member=peer.member,
-                    session=peer.session,
-                    frame=encode_message(BlockMessage(block=raw)),
-                )
+                yield self._serve(peer, BlockMessage(block=raw))
         if missing:
             yield Send(
                 member=peer.member,

@@ -4,7 +4,8 @@ A header is placed in the tree when its parent is there, parked at its peer when
 its time is in the future), and refused when it forks off below the last final block. While a
 peer's head only waits for its time, no headers are asked of that peer: one of two clocks is wrong,
 and asking does not set it. Bodies of placed headers are asked for in order, sixteen at a peer; one
-that does not deliver in time is asked less of, and another is asked.
+that does not deliver in time is asked less of, and another is asked. A sealer sends its own new
+block unasked, before it announces it, if it is small (ADR 0046).
 """
 
 from __future__ import annotations
@@ -190,12 +191,38 @@ class Sync:
 
     # --- bodies ------------------------------------------------------------------------------
 
-    def on_body(self, block_hash: BlockHash, sender: MemberId) -> None:
-        """A body arrived; nobody else need send it any more."""
-        self._delivered_by[block_hash] = sender
-        for peer in self._peers:
-            if peer.in_flight.pop(block_hash, None) is not None:
-                peer.stall_ms = limits.STALL_MS_MIN
+    def on_body(self, peer: Peer, sealed: SealedHeader, size: int, now: Now) -> BlockNode | None:
+        """Return the block whose body of ``size`` bytes a peer brings; None where it is no use.
+
+        Raises:
+            PeerMisbehaved: neither asked for nor the peer's own new block.
+            LedgerError: its header is against the rules.
+        """
+        node = self._expected(peer, sealed, size, now)
+        if node is None or node.has_body or node.is_invalid:
+            return None
+        self._delivered_by[node.hash] = peer.member
+        for asked in self._peers:
+            if asked.in_flight.pop(node.hash, None) is not None:
+                asked.stall_ms = limits.STALL_MS_MIN
+        return node
+
+    def _expected(self, peer: Peer, sealed: SealedHeader, size: int, now: Now) -> BlockNode | None:
+        """Return the block in its place: one that was asked for, or that its sealer pushes."""
+        is_own = sealed.header.sealer == peer.member and size <= limits.PUSHED_BLOCK_BYTES_MAX
+        if is_own and sealed.hash not in peer.in_flight:
+            try:
+                return self._place(peer, sealed, now)
+            except ForkBelowFinal:
+                return None  # its announcement follows, and is what counts against the peer
+        if not peer.blocks_owed:
+            raise PeerMisbehaved(
+                "block_unasked", "nobody asked for it", score=limits.UNASKED_BLOCK_SCORE
+            )
+        # Of this peer or, if it was given up on, of another: whoever brings a body that is wanted.
+        peer.blocks_owed -= 1
+        peer.in_flight.pop(sealed.hash, None)
+        return self._chain.tree.get(sealed.hash)
 
     def deliverer(self, block_hash: BlockHash) -> MemberId | None:
         """Return who sent a block's body, while it is not final; None for our own."""
@@ -216,6 +243,7 @@ class Sync:
     def on_not_found(self, peer: Peer, hashes: Iterable[BlockHash], now: Now) -> Iterable[Effect]:
         """A peer lacks blocks that it was asked for; others are asked."""
         for block_hash in hashes:
+            peer.blocks_owed = max(peer.blocks_owed - 1, 0)
             if peer.in_flight.pop(block_hash, None) is not None:
                 self._refused_by.setdefault(block_hash, set()).add(peer.member)
         yield from self.schedule(now)
@@ -225,19 +253,23 @@ class Sync:
         asked: dict[str, list[BlockHash]] = {}
         in_flight = {block_hash for peer in self._peers for block_hash in peer.in_flight}
         peers = self._peers.established()
+        free, highest = _with_room(peers)
         for block_hash, node in list(self._wanted.items()):
             if node.is_invalid or block_hash not in self._chain.tree:
                 self.settle(node)
                 continue
-            if block_hash in in_flight:
+            if not free:
+                break
+            if block_hash in in_flight or node.height > highest:
                 continue
-            peer = self._choose(peers, node)
+            peer = self._choose(free, node)
             if peer is None:
-                if all(len(p.in_flight) >= limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX for p in peers):
-                    break
                 continue
             peer.in_flight[block_hash] = now.monotonic_ms + peer.stall_ms
+            peer.blocks_owed += 1
             asked.setdefault(peer.member, []).append(block_hash)
+            if len(peer.in_flight) == limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX:
+                free, highest = _with_room(free)
         for peer in peers:
             hashes = asked.get(peer.member, [])
             for start in range(0, len(hashes), limits.BLOCKS_PER_REQUEST_MAX):
@@ -249,15 +281,9 @@ class Sync:
                 )
 
     def _choose(self, peers: list[Peer], node: BlockNode) -> Peer | None:
-        """Return a peer whose head is high enough to have the block: best, whose head it is."""
+        """Return the peer, of those with room, that is asked for a block: best, whose head it is."""
         refused = self._refused_by.get(node.hash, set())
-        able = [
-            peer
-            for peer in peers
-            if _may_have(peer, node)
-            and peer.member not in refused
-            and len(peer.in_flight) < limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX
-        ]
+        able = [peer for peer in peers if _may_have(peer, node) and peer.member not in refused]
         return min(able, key=partial(_preference, node), default=None)
 
     def on_tick(self, now: Now) -> Iterable[Effect]:
@@ -311,6 +337,16 @@ class Sync:
             able = {peer.member for peer in peers if node is not None and _may_have(peer, node)}
             if able <= refused:
                 del self._refused_by[block_hash]
+
+
+def _with_room(peers: list[Peer]) -> tuple[list[Peer], int]:
+    """Return the peers that may be asked for more, and the height of the highest of their heads.
+
+    A peer that is behind has room and nothing to give: thousands of blocks are not held against it.
+    """
+    free = [p for p in peers if len(p.in_flight) < limits.BLOCKS_IN_FLIGHT_PER_PEER_MAX]
+    heights = (peer.best.header.height for peer in free if peer.best is not None)
+    return free, max(heights, default=0)
 
 
 def _may_have(peer: Peer, node: BlockNode) -> bool:

@@ -257,7 +257,7 @@ async def test_threat_37_two_blocks_in_a_row(scene: Scene) -> None:
 
 
 async def test_a_block_that_the_node_has_already(scene: Scene) -> None:
-    """A block sent once more, unasked, changes nothing and is no offence: it may only be late."""
+    """A block sent once more, unasked, changes nothing: a nuisance, which costs no session yet."""
     member, victim = scene.next_attack()
     async with asyncio.timeout(HANG_S):
         async with member.session(victim) as (wire, head):

@@ -123,7 +123,7 @@ class Traitor(Machine):
             super()._send(effect)
 
     def _solve(self, job: StartMining) -> None:
-        """Make of the solved header one with a lie in it, now and then, and announce that."""
+        """Make of the solved header one with a lie in it, now and then; push and announce that."""
         if self.attack is Attack.GARBAGE and self._random.random() < 0.5:
             if job.job_id == self._job_id:
                 self._announce_lie(job)
@@ -154,6 +154,7 @@ class Traitor(Machine):
         seal = self._around.register.sealers[self.member].sign(seal_message(unsealed.hash))
         self._lie = Block(sealed=replace(unsealed, seal=seal), transactions=(), certificates=())
         self.deeds += 1
+        self._tell(encode_message(BlockMessage(block=self._lie.encode())), 0.5)
         self._tell(encode_message(Tip(head=self._lie.sealed, justified=b"", final=b"")))
 
     def on_frame(self, peer: MemberId, session: int, frame: bytes) -> None:

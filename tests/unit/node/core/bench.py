@@ -31,6 +31,9 @@ from node.core.effects import (
     RecordVote,
     Reply,
     Send,
+    StartMining,
+    StopMining,
+    StoreBlock,
     SubmissionOutcome,
     VerifySignatures,
 )
@@ -38,6 +41,7 @@ from node.core.engine import Engine
 from node.core.events import (
     Event,
     FrameReceived,
+    NonceFound,
     PeerConnected,
     PeerDisconnected,
     SignaturesVerified,
@@ -58,10 +62,12 @@ from node.core.messages import (
 from node.core.ports import Environment, RecoveredVotes
 from node.core.timing import Now
 from node.storage.memory import MemoryStore
+from node.workers.search import NONCE_BYTES, search
 from tests.chains import ChainBuilder
 from tests.factories import GENESIS_TIME_MS, Network, make_network
 
 FRAME_BYTES_MAX = 5 * 1024 * 1024
+NONCES_TRIED = 10_000
 _E = TypeVar("_E", bound=Effect)
 _M = TypeVar("_M", bound=Message)
 
@@ -105,6 +111,8 @@ class Bench:
         self.wall_ms = GENESIS_TIME_MS + 60_000
         self.monotonic_ms = 0
         self.effects: list[Effect] = []
+        self.job: StartMining | None = None
+        """What the engine has mined, if anything."""
         self.genesis = Made(
             block=Block(sealed=self.chain.genesis, transactions=(), certificates=()),
             state=dict(self.network.genesis.state()),
@@ -153,6 +161,8 @@ class Bench:
         self.store.apply(effects)
         self.effects += effects
         for effect in effects:
+            if isinstance(effect, StartMining | StopMining):
+                self.job = effect if isinstance(effect, StartMining) else None
             if isinstance(effect, VerifySignatures):
                 verdicts = tuple(verify(*item) for item in effect.items)
                 answer = SignaturesVerified(job_id=effect.job_id, verdicts=verdicts)
@@ -211,6 +221,15 @@ class Bench:
         self.handle(TransactionsSubmitted(request_id=self._requests, transactions=raws))
         (reply,) = self.wanted(Reply)
         return reply.outcomes
+
+    def mine(self) -> Block:
+        """Let the engine find the block that it works on; return it as it was stored."""
+        assert self.job is not None
+        nonce = search(self.job.work_prefix, self.job.target, 0, NONCES_TRIED)
+        assert nonce is not None
+        self.handle(NonceFound(job_id=self.job.job_id, nonce=nonce.to_bytes(NONCE_BYTES)))
+        (stored,) = self.wanted(StoreBlock)
+        return stored.block
 
     # --- effects of the last event -----------------------------------------------------------
 

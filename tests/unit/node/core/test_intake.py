@@ -10,8 +10,8 @@ from ledger.blocks import Block, SealedHeader
 from ledger.hashing import HASH_BYTES
 from ledger.transactions import NONCE_BYTES, Signature, SignedTransaction, assemble
 from node.core import limits
-from node.core.effects import CommitChain, Disconnect, StoreBlock, VerifySignatures
-from node.core.messages import BlockMessage, GetBlocks, NotFound
+from node.core.effects import CommitChain, Send, StoreBlock, VerifySignatures
+from node.core.messages import BlockMessage, GetBlocks, MessageType, NotFound, Tip
 from tests.unit.node.core.bench import Bench, Made
 
 
@@ -173,13 +173,122 @@ def test_what_is_not_validated_is_served_to_nobody(bench: Bench) -> None:
     assert [m.block for m in bench.sent("bank2", BlockMessage)] == [main[0].block.encode()]
 
 
-def test_a_block_that_nobody_asked_for_is_ignored(bench: Bench) -> None:
-    """It costs its sender nothing and us no more than its decoding."""
-    block = bench.block(bench.genesis)
-    bench.receive("bank2", BlockMessage(block=block.block.encode()))
-    assert bench.notes("block_unasked")
-    assert not bench.wanted(Disconnect)
+def push(bench: Bench, member: str, made: Made) -> None:
+    """Let a member send a block that nobody asked for."""
+    bench.receive(member, BlockMessage(block=made.block.encode()))
+
+
+def test_a_sealers_own_new_block_is_taken_unasked(bench: Bench) -> None:
+    """It spares the announcement and the request; the announcement that follows asks for nothing."""
+    block = bench.block(bench.genesis, pay(bench), sealer="bank2")
+    push(bench, "bank2", block)
+    assert bench.engine.chain.head.hash == block.hash
+    bench.announce("bank2", block.sealed)
+    assert not bench.sent("bank2", GetBlocks)
+    push(bench, "bank2", block)
+    assert bench.effects == []
+
+
+def test_threat_36_a_pushed_block_without_its_parent_leaves_no_body(bench: Bench) -> None:
+    """Its header is parked as an announced one is; the body is asked for once it has a place."""
+    parent = bench.block(bench.genesis, sealer="bank3")
+    block = bench.block(parent, sealer="bank2")
+    push(bench, "bank2", block)
     assert not bench.wanted(StoreBlock)
+    bench.deliver("bank3", parent)
+    assert bench.height == 1
+    bench.tick()
+    assert [m.hashes for m in bench.sent("bank3", GetBlocks)] == []
+    bench.announce("bank2", block.sealed)
+    assert [m.hashes for m in bench.sent("bank2", GetBlocks)] == [(block.hash,)]
+
+
+def test_threat_31_a_pushed_block_is_judged_like_any_other(bench: Bench) -> None:
+    """Header, body and state cost its sender the same as those of a block that was asked for."""
+    block = bench.block(bench.genesis, pay(bench), sealer="bank2")
+    push(bench, "bank2", with_body(block, pay(bench, nonce=1)))
+    assert bench.punished() == ("bank2", "wrong_tx_root")
+    wrong = bench.block(bench.genesis, sealer="bank3", state_root=bytes(HASH_BYTES))
+    push(bench, "bank3", wrong)
+    assert bench.punished() == ("bank3", "wrong_state_root")
+
+
+def test_threat_39_a_push_below_the_last_final_block_counts_by_its_announcement(
+    bench: Bench,
+) -> None:
+    """An honest peer that has not heard what is final sends both: one of them is held against it."""
+    blocks = bench.row(bench.genesis, 3)
+    bench.deliver("bank3", *blocks)
+    bench.finalize("bank3", bench.genesis, *blocks)
+    fork = bench.block(bench.genesis, sealer="bank2", step_ms=2_000)
+    push(bench, "bank2", fork)
+    assert not bench.notes("peer_misbehaved")
+    bench.announce("bank2", fork.sealed)
+    (note,) = bench.notes("peer_misbehaved")
+    assert note.fields["code"] == "below_final"
+
+
+def test_a_block_that_nobody_asked_for_scores(bench: Bench) -> None:
+    """It is another's, or large: it costs ten points, and us no more than its header."""
+    block = bench.block(bench.genesis, sealer="bank3")
+    push(bench, "bank2", block)
+    (note,) = bench.notes("peer_misbehaved")
+    assert (note.fields["code"], note.fields["score"]) == ("block_unasked", 10)
+    assert not bench.wanted(StoreBlock)
+    assert bench.height == 0
+
+
+def test_threat_42_a_large_block_is_not_taken_unasked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is small may come without being asked for; it is asked for when it is announced."""
+    block = bench.block(bench.genesis, sealer="bank2")
+    monkeypatch.setattr(limits, "PUSHED_BLOCK_BYTES_MAX", len(block.block.encode()) - 1)
+    push(bench, "bank2", block)
+    (note,) = bench.notes("peer_misbehaved")
+    assert note.fields["code"] == "block_unasked"
+    bench.deliver("bank2", block)
+    assert bench.height == 1
+
+
+def test_our_own_new_block_is_pushed_before_it_is_announced() -> None:
+    """To those who are near its parent; the others fetch blocks in order."""
+    bench = Bench(is_mining=True)
+    far = [bench.genesis]
+    for sealer in ("bank2", "bank3") * 2:
+        far.append(bench.block(far[-1], sealer=sealer))
+    del far[0]
+    bench.connect("bank3", tip=far[-1].sealed)
+    bench.answer_headers("bank3", *far)
+    for made in far:
+        bench.receive("bank3", BlockMessage(block=made.block.encode()))
+    assert bench.height == 4
+    bench.connect("bank2")
+    bench.mine()
+    own = bench.engine.chain.head
+    assert (own.height, own.sealed.header.sealer) == (5, "bank1")
+    numbers = [send.frame[1] for send in bench.wanted(Send) if send.member == "bank3"]
+    assert numbers == [MessageType.BLOCK, MessageType.TIP]
+    assert not bench.sent("bank2", BlockMessage)
+    assert bench.sent("bank2", Tip)
+
+
+def test_our_own_block_is_not_pushed_when_it_is_large_or_came_from_a_peer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A node whose data were wiped fetches its own old blocks: they are nobody's news."""
+    bench = Bench(is_mining=True)
+    bench.connect("bank2", "bank3")
+    bench.deliver("bank2", bench.block(bench.genesis, sealer="bank1"))
+    assert bench.height == 1
+    assert not bench.sent("bank3", BlockMessage)
+    bench = Bench(is_mining=True)
+    bench.connect("bank2")
+    monkeypatch.setattr(limits, "PUSHED_BLOCK_BYTES_MAX", 100)
+    bench.mine()
+    assert bench.height == 1
+    assert bench.sent("bank2", Tip)
+    assert not bench.sent("bank2", BlockMessage)
 
 
 def test_a_longer_branch_takes_the_head(bench: Bench) -> None:

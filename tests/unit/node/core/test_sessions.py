@@ -13,6 +13,7 @@ from ledger.limits import HEADER_BYTES_MAX, TRANSACTION_BYTES_MAX
 from node.core import limits
 from node.core.effects import Disconnect
 from node.core.messages import (
+    GetMemberVotes,
     GetTransactions,
     Hello,
     Inventory,
@@ -226,3 +227,33 @@ def test_a_new_peer_hears_the_open_votes(bench: Bench) -> None:
     bench.receive_frame("bank2", encode_message(Votes(votes=votes)))
     bench.connect("bank3")
     assert [message.votes for message in bench.sent("bank3", Votes)] == [votes]
+
+
+def test_a_new_peer_hears_all_the_open_votes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one message holds go in several, the newest first."""
+    blocks = bench.row(bench.genesis, 3)
+    bench.deliver("bank2", *blocks)
+    votes = [vote for made in blocks for vote in bench.votes(bench.genesis, made, "bank2", "bank3")]
+    bench.receive("bank2", Votes(votes=tuple(votes)))
+    monkeypatch.setattr(limits, "VOTES_PER_MESSAGE_MAX", 4)
+    bench.connect("bank3")
+    heard = [message.votes for message in bench.sent("bank3", Votes)]
+    assert [len(part) for part in heard] == [4, 2]
+    assert {vote for part in heard for vote in part} == set(votes)
+    assert {vote.vote.target.height for vote in heard[0]} == {2, 3}
+
+
+def test_threat_14_answers_about_votes_count_for_what_a_peer_is_served(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty bytes may ask for 200 KiB: not without end, and the next second it may ask again."""
+    monkeypatch.setattr(limits, "SERVED_BYTES_PER_SECOND_MAX", 1)
+    question = GetMemberVotes(member=bench.member)
+    answered = []
+    for _ in range(3):
+        bench.receive("bank2", question)
+        answered.append(len(bench.sent("bank2", MemberVotes)))
+    assert answered == [1, 0, 0]
+    bench.tick(1_000)
+    bench.receive("bank2", question)
+    assert bench.sent("bank2", MemberVotes)

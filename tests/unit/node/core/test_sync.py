@@ -8,10 +8,12 @@ from itertools import pairwise
 import pytest
 
 from consensus import tree
+from consensus.tree import BlockNode
 from ledger.blocks import NONCE_BYTES
 from ledger.hashing import double_sha256
-from node.core import limits
+from node.core import limits, sync
 from node.core.messages import BlockMessage, GetBlocks, GetHeaders, Headers, NotFound, Votes
+from node.core.peers import Peer
 from tests.unit.node.core.bench import Bench, Made
 
 
@@ -120,8 +122,8 @@ def test_threat_14_the_only_peer_that_has_a_block_is_asked_again() -> None:
     assert asked(bench, "bank2") == [block.hash]
 
 
-def test_threat_14_a_body_that_comes_late_is_no_offence() -> None:
-    """A peer that was given up on and delivers after all is not punished."""
+def test_threat_14_a_body_that_comes_late_is_taken() -> None:
+    """A peer that was given up on and delivers after all is slow: its block is as good as another's."""
     bench = Bench()
     block = bench.block(bench.genesis)
     bench.connect("bank2", "bank3")
@@ -129,9 +131,26 @@ def test_threat_14_a_body_that_comes_late_is_no_offence() -> None:
     bench.announce("bank3", block.sealed)
     bench.tick(limits.STALL_MS_MIN)
     bench.receive("bank2", BlockMessage(block=block.block.encode()))
-    assert bench.punished() is None
-    bench.receive("bank3", BlockMessage(block=block.block.encode()))
     assert bench.height == 1
+    bench.receive("bank3", BlockMessage(block=block.block.encode()))
+    assert not bench.notes("peer_misbehaved")
+    for _ in range(limits.SCORE_MAX // limits.UNASKED_BLOCK_SCORE):
+        assert bench.punished() is None
+        bench.receive("bank3", BlockMessage(block=block.block.encode()))
+    assert bench.punished() == ("bank3", "block_unasked")
+
+
+def test_threat_14_a_peer_that_has_not_the_block_owes_it_no_more() -> None:
+    """Its word that it lacks a block is the answer; one that it sends after it was not asked for."""
+    bench = Bench()
+    block = bench.block(bench.genesis, sealer="regulator")
+    bench.connect("bank2", "bank3")
+    bench.announce("bank2", block.sealed)
+    bench.receive("bank2", NotFound(hashes=(block.hash,)))
+    bench.receive("bank2", NotFound(hashes=(block.hash,)))
+    bench.leave("bank3")
+    bench.receive("bank2", BlockMessage(block=block.block.encode()))
+    assert [note.fields["code"] for note in bench.notes("peer_misbehaved")] == ["block_unasked"]
 
 
 def test_threat_14_headers_that_come_late_are_no_offence() -> None:
@@ -334,3 +353,24 @@ def test_a_peer_that_leaves_frees_what_it_was_asked_for() -> None:
     bench.announce("bank3", block.sealed)
     bench.leave("bank2")
     assert asked(bench, "bank3") == [block.hash]
+
+
+def test_threat_14_a_peer_that_is_behind_does_not_slow_the_others_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has room and none of the blocks: they are not held against it one by one at each delivery."""
+    bench = Bench()
+    blocks = bench.row(bench.genesis, 40)
+    bench.connect("bank2", "bank3")
+    bench.announce("bank2", blocks[-1].sealed)
+    bench.answer_headers("bank2", *blocks)
+    judged, judge = list[str](), sync._may_have
+
+    def count(peer: Peer, node: BlockNode) -> bool:
+        judged.append(peer.member)
+        return judge(peer, node)
+
+    monkeypatch.setattr(sync, "_may_have", count)
+    bench.receive("bank2", BlockMessage(block=blocks[0].block.encode()))
+    assert bench.height == 1
+    assert judged == ["bank2", "bank3"], "one block, of either"
