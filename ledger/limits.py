@@ -47,6 +47,8 @@ GENESIS_BYTES_MAX = 16 * 1024 * 1024
 HEADER_BYTES_MAX = 1_024
 BLOCK_OVERHEAD_BYTES = 64 * 1024
 """What a frame may hold beside the block itself: envelope, header, certificates."""
+BLOCK_ENVELOPE_BYTES = 2 * 1024
+"""What a block holds at most beside its transactions and certificates: header, seal, lengths."""
 CERTIFICATES_PER_BLOCK_MAX = 16
 CERTIFICATE_ENCODED_BYTES_MAX = 160 * 1024
 """A quorum certificate of the largest sealer set."""

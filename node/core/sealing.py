@@ -16,7 +16,7 @@ from node.core.effects import Effect, StartMining, StopMining
 from node.core.mempool import Mempool
 from node.core.pooled import PooledTransaction
 from node.core.ports import Environment
-from node.core.template import Template
+from node.core.template import Template, certificate_room_bytes, framed_bytes
 from node.core.timing import Now
 
 
@@ -113,13 +113,19 @@ class Sealing:
         )
 
     def _certificates(self, head: BlockNode) -> tuple[bytes, ...]:
-        """Return the certificates that the next block can add to what its chain proves."""
+        """Return the certificates that the next block can add to what its chain proves, as many as fit."""
         proved = list(head.proved.justified)
         chosen: list[bytes] = []
+        room_bytes = certificate_room_bytes(self._environment.rules)
         for certificate in self._tally.certificates_above(proved[-1]):
             source, target = certificate.vote.source, certificate.vote.target
             is_ours = self._chain.ancestor_hash(head, target.height) == target.hash
-            if is_ours and source.height in proved and len(chosen) < CERTIFICATES_PER_BLOCK_MAX:
-                proved.append(target.height)
-                chosen.append(certificate.encode())
+            if not is_ours or source.height not in proved:
+                continue
+            encoded = certificate.encode()
+            room_bytes -= framed_bytes([encoded])
+            if room_bytes < 0 or len(chosen) == CERTIFICATES_PER_BLOCK_MAX:
+                break  # the next block goes on
+            proved.append(target.height)
+            chosen.append(encoded)
         return tuple(chosen)

@@ -24,8 +24,18 @@ from node.core.pooled import PooledTransaction
 
 TRANSACTION_BYTES_MIN = 200
 """No signed transaction is shorter than this, bytes: body, one key and one signature."""
-TRANSACTION_FRAME_BYTES = 5
-"""What a transaction's length takes in a block, bytes at most."""
+FRAME_BYTES = 5
+"""What the length of a transaction or certificate takes in a block, bytes at most."""
+
+
+def certificate_room_bytes(rules: ChainRules) -> int:
+    """Return the bytes that a block has for certificates and, after them, for transactions."""
+    return rules.parameters.block_bytes_max - limits.BLOCK_ENVELOPE_BYTES
+
+
+def framed_bytes(parts: Iterable[bytes]) -> int:
+    """Return what transactions or certificates take in a block, bytes at most."""
+    return sum(len(part) + FRAME_BYTES for part in parts)
 
 
 class Template:
@@ -45,8 +55,7 @@ class Template:
         self._leaves: list[bytes] = []
         self._staged = chain.state_tree.stage(())
         self._legs = self._signatures = 0
-        overhead = limits.BLOCK_OVERHEAD_BYTES + sum(map(len, certificates))
-        self._room_bytes = self._rules.parameters.block_bytes_max - overhead
+        self._room_bytes = certificate_room_bytes(self._rules) - framed_bytes(certificates)
 
     def fill(self, candidates: Iterable[PooledTransaction]) -> bool:
         """Apply what fits and is valid now; tell whether anything went in.
@@ -97,7 +106,7 @@ class Template:
         self._leaves.append(leaf_hash(transaction.raw))
         self._legs += transaction.leg_count
         self._signatures += len(transaction.signatures)
-        self._room_bytes -= len(transaction.raw) + TRANSACTION_FRAME_BYTES
+        self._room_bytes -= len(transaction.raw) + FRAME_BYTES
         return True
 
     @property
@@ -115,7 +124,7 @@ class Template:
         return (
             self._legs + transaction.leg_count <= parameters.block_legs_max
             and self._signatures + len(transaction.signatures) <= parameters.block_signatures_max
-            and len(transaction.raw) + TRANSACTION_FRAME_BYTES <= self._room_bytes
+            and len(transaction.raw) + FRAME_BYTES <= self._room_bytes
         )
 
     def _unparked(self, pooled: PooledTransaction) -> list[PooledTransaction]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
+import pytest
+
+from ledger import limits
+from ledger.blocks import Block
 from ledger.parameters import Parameters
 from ledger.transactions import NONCE_BYTES, SignedTransaction
 from node.core.effects import StartMining, StopMining
 from node.core.events import NonceFound
-from node.core.template import Template
+from node.core.template import FRAME_BYTES, Template
 from tests.factories import EASIEST_BITS, make_network
 from tests.unit.node.core.bench import Bench
 
@@ -74,14 +79,35 @@ def test_signatures_are_limited() -> None:
     assert len(template(bench).transactions) == 2
 
 
-def test_bytes_are_limited() -> None:
-    """A full block stays within the block's bytes, with room for what is not transactions."""
-    bench = mining_bench(block_bytes_max=128 * 1024)
-    bench.submit(*(pay(bench, sequence, legs=200) for sequence in range(12)))
+@pytest.mark.parametrize("block_bytes_max", [64 * 1024, 128 * 1024])
+def test_bytes_are_limited(block_bytes_max: int) -> None:
+    """A full block stays within the block's bytes and is nearly full, also where blocks are smallest."""
+    bench = mining_bench(block_bytes_max=block_bytes_max)
+    bench.submit(*(pay(bench, sequence, legs=200) for sequence in range(16)))
     made = template(bench)
-    total = sum(len(t.raw) for t in made.transactions)
-    assert 0 < len(made.transactions) < 12
-    assert total <= 64 * 1024
+    assert 0 < len(made.transactions) < 16
+    sealed = bench.chain.mine(made.header(bench.wall_ms))
+    block = Block(sealed=sealed, transactions=tuple(made.transactions), certificates=())
+    larger = len(block.encode()) + len(made.transactions[0].raw)
+    assert len(block.encode()) <= block_bytes_max < larger + limits.BLOCK_ENVELOPE_BYTES
+
+
+def test_certificates_are_as_many_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many sealers they are large; a block over the limit would cost its sealer every peer."""
+    bench = mining_bench()
+    bench.connect("bank2")
+    blocks = bench.row(bench.genesis, 4)
+    bench.deliver("bank2", *blocks)
+    links = [bench.chain.certificate(a.sealed, b.sealed) for a, b in pairwise(blocks[:3])]
+    links.insert(0, bench.chain.certificate(bench.genesis.sealed, blocks[0].sealed))
+    room = sum(len(link.encode()) + FRAME_BYTES for link in links[:2])
+    parameters = bench.rules.parameters
+    envelope = parameters.block_bytes_max - room
+    monkeypatch.setattr(limits, "BLOCK_ENVELOPE_BYTES", envelope)
+    bench.finalize("bank2", bench.genesis, *blocks[:3])
+    bench.deliver("bank2", bench.block(blocks[3], sealer="bank3"))
+    mined = bench.mine()
+    assert mined.certificates == tuple(link.encode() for link in links[:2])
 
 
 def test_the_time_is_after_the_parent() -> None:
