@@ -110,7 +110,7 @@ def create_devnet(
     chain_id = generate_chain_id()
     with claimed_home(home, chain_id) as former, _emptied_on_failure(directory):
         if former:
-            report(f"the keys of {former} in {home} were set aside")
+            report(_set_aside(home, former))
         addresses = free_addresses(2 * nodes)
         plan = plan_network(
             chain_id=chain_id,
@@ -166,10 +166,15 @@ def open_devnet(
     home = Path(document.home)
     former = claim_home(home, document.chain_id)
     if former:
-        report(f"the keys of {former} in {home} were set aside")
+        report(_set_aside(home, former))
     if resident_chain(home) != document.chain_id:
         report(f"{home} no longer holds the keys of {document.chain_id}")
     return document
+
+
+def _set_aside(home: Path, former: str) -> str:
+    """Return what to say once another network's keys had to leave a home."""
+    return f"the keys of {former} in {home} were set aside, until `sunlit dev up` of that network"
 
 
 def start_nodes(
