@@ -68,17 +68,20 @@ def train(session: Session, /, model: str, data: Path, out: Path, **options: Any
     """Learn a model from a table and judge it on rows that it has not seen.
 
     `sunlit analytics models` lists the models and what each needs. The same seed and table give
-    the same model. DIR gets the model, its card and its plots; a model that is there is replaced.
+    the same model. DIR gets the model, its card and its plots. A model that is there is replaced
+    when the new one is whole, with a warning; a folder of anything else is refused.
 
     Example: sunlit analytics train kmeans --data customers.csv --out groups
     """
     from analytics.models.catalog import model_class  # noqa: PLC0415
-    from analytics.models.folder import save_model  # noqa: PLC0415
+    from analytics.models.folder import model_in, save_model  # noqa: PLC0415
     from analytics.models.plotting import can_plot  # noqa: PLC0415
     from analytics.models.tabular import read_table  # noqa: PLC0415
 
     kind = model_class(model)
     request = _request(kind, options)
+    if (replaced := model_in(out)) is not None:
+        progress(f"warning: {out} holds the model {replaced}, which the new one will replace")
     progress(f"reading {data}")
     rows = read_table(data)
     trained = kind.fit(rows, request, progress)

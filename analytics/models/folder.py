@@ -34,6 +34,8 @@ FORMAT: Final = 1
 MANIFEST: Final = "model.json"
 CARD: Final = "card.md"
 PLOTS: Final = "plots"
+NAMED_FILES_MAX: Final = 3
+"""Files that an error names."""
 _SCHEMA: Final = "schema.json"
 """The part of a skops file that says what the others are."""
 _TRUSTED: Final = [
@@ -50,10 +52,10 @@ def save_model(
     """Write a model's folder, with its card and, unless told, its plots; return the manifest.
 
     ``table`` is what it learned from: its source and the quality of its columns are told.
-    A folder that holds a model is replaced. Raises: DataRefused (``out_exists``) when it holds
-    anything else.
+    A folder that holds a model is replaced, once the new one is whole. Raises: DataRefused as
+    `model_in`.
     """
-    _refuse_foreign(out)
+    model_in(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _beside(out) as folder:
         state = model.save(folder)
@@ -88,6 +90,33 @@ def save_model(
         (folder / MANIFEST).write_text(text + "\n", "utf-8")
         _replace(folder, out)
     return manifest
+
+
+def model_in(out: Path) -> str | None:
+    """Return the id of the model in a folder that a new one would replace; None where nothing is.
+
+    Raises: DataRefused (``out_exists``) when a file is in the way, or the folder holds anything that is
+    not a model's: nothing of somebody's is removed.
+    """
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise DataRefused("out_exists", f"{out} is a file: give a folder to --out")
+    there = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()}
+    if not there:
+        return None
+    try:
+        manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+        foreign = sorted(there - {MANIFEST, *manifest["files"]})
+    except (OSError, ValueError, KeyError, TypeError):
+        foreign = sorted(there)
+    if foreign:
+        named = ", ".join(foreign[:NAMED_FILES_MAX])
+        detail = (
+            f"{out} holds something else than a model, as {named}: give another folder to --out"
+        )
+        raise DataRefused("out_exists", detail, folder=str(out))
+    return model_id(out)
 
 
 def load_manifest(folder: Path) -> Mapping[str, Any]:
@@ -211,14 +240,6 @@ def manifest_hash(folder: Path) -> str:
     The manifest names the hash of every other file, the card's among them.
     """
     return _hash(folder / MANIFEST)
-
-
-def _refuse_foreign(out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        detail = f"{out} holds something else than a model: give another folder to --out"
-        raise DataRefused("out_exists", detail, folder=str(out))
-    if out.exists() and not out.is_dir():
-        raise DataRefused("out_exists", f"{out} is a file: give a folder to --out")
 
 
 @contextlib.contextmanager

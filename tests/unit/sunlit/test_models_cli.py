@@ -69,6 +69,16 @@ def test_a_model_is_trained_asked_and_explained(loans: Path, tmp_path: Path) -> 
     assert (refused.exit_code, "error[no_transform]" in refused.stderr) == (1, True)
 
 
+def test_a_model_that_is_there_is_replaced_with_a_warning(loans: Path, tmp_path: Path) -> None:
+    """The warning names the model; a folder of something else is refused before anything is read."""
+    train = ("train", "pca", "--data", loans, "--out", tmp_path / "g", "--json")
+    assert "holds the model" not in _run(*train).stderr
+    there = _json(_run("explain", tmp_path / "g", "--json"))["id"]
+    assert f"warning: {tmp_path / 'g'} holds the model {there}" in _run(*train).stderr
+    refused = _run("train", "pca", "--data", tmp_path / "none.csv", "--out", tmp_path)
+    assert (refused.exit_code, "error[out_exists]" in refused.stderr) == (1, True)
+
+
 def test_rows_unlike_the_training_are_told_and_kept(loans: Path, tmp_path: Path) -> None:
     """A warning for each column on standard error, findings in the JSON, a prediction for each row."""
     _json(_run("train", "pca", "--data", loans, "--out", tmp_path / "g", "--json"))

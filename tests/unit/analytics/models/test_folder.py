@@ -17,6 +17,7 @@ from analytics.models.folder import (
     load_manifest,
     load_model,
     model_id,
+    model_in,
     save_estimator,
     save_model,
 )
@@ -91,19 +92,33 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
-    """A folder with something else stays; one with a model is replaced whole."""
+    """A file, a folder of other things, and a model with something beside it stay as they are."""
     rows = credit(60)
     other = tmp_path / "other"
     other.mkdir()
     (other / "letter.txt").write_text("mine", encoding="utf-8")
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    before = contents(folder)
     model = trained("pca", rows, REQUEST)
-    with pytest.raises(DataRefused) as refused:
-        save_model(model, REQUEST, rows, other)
-    assert refused.value.code == "out_exists"
-    (folder / "left-over").write_text("old", encoding="utf-8")
-    saved(model, REQUEST, rows, folder)
-    assert not (folder / "left-over").exists()
+    for out in (other, other / "letter.txt", folder):
+        with pytest.raises(DataRefused) as refused:
+            save_model(model, REQUEST, rows, out)
+        assert refused.value.code == "out_exists"
+    assert contents(folder) == before
+    assert (other / "letter.txt").read_text("utf-8") == "mine"
+
+
+def test_a_model_is_replaced_whole(folder: Path, tmp_path: Path) -> None:
+    """A model gives way to the next, damaged or not; nothing of it and no other folder is left."""
+    rows, request = credit(60), Request(seed=2, features=("debt", "age", "housing"))
+    assert model_in(folder) == model_id(folder)
+    (folder / "card.md").unlink()
+    saved(trained("kmeans", rows, request), request, rows, folder)
+    assert load_manifest(folder)["model"] == "kmeans"
+    assert not (folder / "plots" / "scree.png").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    (tmp_path / "new").mkdir()
+    assert model_in(tmp_path / "new") is None
 
 
 def test_equal_estimators_give_equal_bytes(tmp_path: Path) -> None:
