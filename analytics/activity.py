@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from analytics.movements import BlockFacts, Movement
+from analytics.sizes import Sizes
 
 _Side = tuple[str, str, bool]
 """Transaction, account, and whether it is debited."""
@@ -47,6 +48,8 @@ class Payment(NamedTuple):
 
     A payroll or a settlement in one transaction is one decision, whatever its legs.
     """
+    number: int
+    """How many transactions with payments the market had before: a clock that nights stop."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,14 @@ class Flow:
     """Sum of each asset so far, smallest units."""
 
     def add(
-        self, movement: Movement, other: str, txid: str, time_ms: int, *, is_single: bool
+        self,
+        movement: Movement,
+        other: str,
+        txid: str,
+        time_ms: int,
+        *,
+        is_single: bool,
+        number: int,
     ) -> Payment:
         """Take a movement in this direction and return how it is remembered."""
         is_new = other not in self.others
@@ -80,6 +90,7 @@ class Flow:
             movement.reference,
             is_new,
             is_single,
+            number,
         )
         self.recent.append(payment)
         self.totals[payment.asset] = self.totals.get(payment.asset, 0) + payment.amount
@@ -120,6 +131,8 @@ class Activity:
     """``institution``, ``innovator``, ``user`` or ``treasury``."""
     opened_ms: int
     """Time of the block that opened it."""
+    opened_number: int
+    """How many transactions with payments the market had before that."""
     paid: Flow = field(default_factory=Flow)
     received: Flow = field(default_factory=Flow)
     net_payees: int = 0
@@ -128,15 +141,24 @@ class Activity:
     """Posted balance of each asset, smallest units."""
     idle_ms: int = 0
     """How long it had neither paid nor received before its latest active block."""
+    idle_number: int = 0
+    """How many transactions with payments the market had in that time."""
     active_ms: int | None = None
     """Time of its latest active block."""
+    active_number: int = 0
+    """How many transactions with payments the market had before that block's first at the account."""
+    active_blocks: int = 0
+    """In how many blocks it was active."""
 
-    def touch(self, time_ms: int) -> None:
-        """Note that it is active in a block of that time."""
-        before = self.opened_ms if self.active_ms is None else self.active_ms
-        if self.active_ms != time_ms:
-            self.idle_ms = time_ms - before
-            self.active_ms = time_ms
+    def touch(self, time_ms: int, number: int) -> None:
+        """Note that it is active in a block of that time, after ``number`` transactions of the market."""
+        if self.active_ms == time_ms:
+            return
+        is_first = self.active_ms is None
+        self.idle_ms = time_ms - (self.opened_ms if self.active_ms is None else self.active_ms)
+        self.idle_number = number - (self.opened_number if is_first else self.active_number)
+        self.active_ms, self.active_number = time_ms, number
+        self.active_blocks += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +187,10 @@ class Market:
         self._activities: dict[str, Activity] = {}
         self.began_ms = 0
         """Time of genesis."""
+        self.transactions = 0
+        """How many transactions with payments there were."""
+        self._sizes: dict[str, Sizes] = {}
+        self._txid: str | None = None
 
     def units(self, amount: Decimal, asset: str) -> int:
         """Return a decimal amount of an asset in smallest units, fractions cut."""
@@ -173,6 +199,10 @@ class Market:
     def decimal(self, units: int, asset: str) -> Decimal:
         """Return smallest units of an asset as a decimal amount."""
         return Decimal(units).scaleb(-self._decimals.get(asset, 0))
+
+    def sizes(self, asset: str) -> Sizes:
+        """Return how large the payments of an asset were."""
+        return self._sizes.setdefault(asset, Sizes())
 
     def activity(self, account: str) -> Activity:
         """Return an account's activity.
@@ -195,7 +225,7 @@ class Market:
             self.began_ms = facts.time_ms
         for opened in facts.opened:
             self._activities[opened.account] = Activity(
-                opened.account, opened.member, opened.kind, facts.time_ms
+                opened.account, opened.member, opened.kind, facts.time_ms, self.transactions
             )
         moves: dict[str, tuple[list[Payment], list[Payment]]] = {}
         legs = _leg_counts(facts.movements)
@@ -225,18 +255,27 @@ class Market:
             return
         payer, payee = self._activities[debit], self._activities[credit]
         oldest_ms = time_ms - self.window_ms
+        if txid != self._txid:
+            self.transactions += 1
+            self._txid = txid
+        number = self.transactions - 1
+        self.sizes(movement.asset).add(movement.amount)
         for activity in (payer, payee):
-            activity.touch(time_ms)
+            activity.touch(time_ms, number)
             activity.paid.drop_before(oldest_ms)
             activity.received.drop_before(oldest_ms)
         is_single = legs.get((txid, debit, True), 1) == 1
-        payment = payer.paid.add(movement, credit, txid, time_ms, is_single=is_single)
+        payment = payer.paid.add(
+            movement, credit, txid, time_ms, is_single=is_single, number=number
+        )
         # Only a counterparty that is remembered is new once.
         if payment.is_new and credit in payer.paid.others and credit not in payer.received.others:
             payer.net_payees += 1
         yield debit, payment, True
         is_single = legs.get((txid, credit, False), 1) == 1
-        receipt = payee.received.add(movement, debit, txid, time_ms, is_single=is_single)
+        receipt = payee.received.add(
+            movement, debit, txid, time_ms, is_single=is_single, number=number
+        )
         if receipt.is_new and debit in payee.received.others and debit in payee.paid.others:
             payee.net_payees -= 1
         yield credit, receipt, False

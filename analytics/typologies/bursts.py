@@ -7,6 +7,7 @@ the account's own rate before it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -52,16 +53,17 @@ def bursts(
     time_ms: int,
     counts: Callable[[Payment], bool] = lambda _: True,
 ) -> Iterator[Burst]:
-    """Yield the last ``least`` single payments since a time, twice as many, and so on: each a burst.
+    """Yield the last ``least`` single payments since a time, √2 times as many, and so on: each a burst.
 
-    Groups that double find a burst of any length, without a calendar. Where only some payments count,
+    Groups that grow so find a burst of any length, without a calendar. Where only some payments count,
     a group ends with as many of those, and has the others that came between them.
     """
     recent = flow.singles_since(since_ms)
     ends = [place for place, payment in enumerate(recent, 1) if counts(payment)]
     if len(ends) < least:
         return
-    sizes = {ends[(least << power) - 1] for power in range((len(ends) // least).bit_length())}
+    steps = int(2 * math.log2(len(ends) / least)) + 1
+    sizes = {ends[int(least * math.sqrt(2) ** step) - 1] for step in range(steps)}
     for size in sorted({*sizes, ends[-1]}):
         group = recent[:size]
         began_ms = group[-1].time_ms

@@ -12,6 +12,7 @@ from typing import Final
 
 from analytics.activity import Activity, Flow, Market, Moves, Payment
 from analytics.typologies.bursts import Burst, Records, bursts
+from analytics.typologies.chance import expected_bursts
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import FanParameters
 from analytics.typologies.shops import is_shop
@@ -24,7 +25,7 @@ DISTINCT_MIN: Final = 0.6
 class _Fan:
     """What both directions share; ``_flow`` picks the direction."""
 
-    version = 2
+    version = 3
     _role = ""
 
     def __init__(self, parameters: FanParameters) -> None:
@@ -53,7 +54,7 @@ class _Fan:
             return True
 
         findings = (
-            self._group(group, market, least)
+            self._group(group, activity, flow, market, least, time_ms)
             for group in bursts(activity, flow, market, least, since_ms, time_ms, is_another)
         )
         best = max(
@@ -71,13 +72,24 @@ class _Fan:
         """Tell whether a payment may be part of a fan."""
         return True
 
-    def _group(self, group: Burst, market: Market, least: int) -> Finding | None:
+    def _group(
+        self,
+        group: Burst,
+        activity: Activity,
+        flow: Flow,
+        market: Market,
+        least: int,
+        time_ms: int,
+    ) -> Finding | None:
         payments = [payment for payment in group.payments if self._counts(payment, market)]
         others = {payment.other for payment in payments}
         new_share = sum(payment.is_new for payment in payments) / len(others)
         parameters = self._parameters
         is_fan = len(others) >= least and len(others) >= DISTINCT_MIN * len(payments)
         if not is_fan or new_share < parameters.new_min or group.ratio < parameters.burst_min:
+            return None
+        by_chance = expected_bursts(activity, flow, market, group.payments, time_ms)
+        if by_chance > parameters.chance_max:
             return None
         return found(self._signs(payments, len(others), least, new_share, group.ratio), payments)
 

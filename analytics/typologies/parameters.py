@@ -81,6 +81,8 @@ class FanParameters(RuleParameters):
     """Least share of counterparties that the account never had before."""
     burst_min: Ratio = 5
     """How many times faster than ever before they must come."""
+    chance_max: Annotated[float, Field(gt=0)] = 0.3
+    """Most cases like it that the market would be expected to have by chance."""
     past_hours_min: Annotated[float, Field(ge=0, le=90 * 24)] = 0
     """Least past of an account, or of the market before it was opened, hours. In a market of days a
     week keeps the first rents of its first month out; in one of minutes there is nothing to wait for."""
@@ -112,6 +114,8 @@ class RoundTripParameters(RuleParameters):
     """How much of what came in each account on the way may keep, share of it."""
     repeats_of_two_min: Count = 2
     """How often a sum must have gone to a shop and back; once is a refund."""
+    chance_max: Annotated[float, Field(gt=0)] = 0.1
+    """Most cases like it that the market would be expected to have by chance within the window."""
 
 
 class PassThroughParameters(RuleParameters):
@@ -131,6 +135,8 @@ class PassThroughParameters(RuleParameters):
     users_min: Share = 0.5
     """Least share of the amounts that came from, or went to, accounts of the kind ``user``; at an
     account of another kind both. What firms pay and are paid is their trade, or a wage that is spent."""
+    chance_max: Annotated[float, Field(gt=0)] = 0.1
+    """Most cases like it that the market would be expected to have by chance within the window."""
 
 
 class DormantParameters(RuleParameters):
@@ -138,11 +144,19 @@ class DormantParameters(RuleParameters):
 
     window_hours: Hours = 7 * 24
     idle_days: Annotated[float, Field(gt=0)] = 30
-    """Least time without a payment in or out."""
+    """A time without a payment in or out that is a sleep whatever the account did before."""
+    idle_share: Share = 0.5
+    """Least share of an account's whole life that a shorter sleep took."""
+    chance_max: Annotated[float, Field(gt=0)] = 0.05
+    """Most accounts of the market that may be expected to have such a shorter sleep by chance, and then
+    to pay as much."""
+    rare_max: Share = 0.05
+    """Largest share of the market's payments that are as large as one that is large whatever the
+    account held."""
     amount_min: AmountByAsset = {EVERY_ASSET: Decimal(1_000)}
     """Smallest sum paid after waking."""
     spent_min: Share = 0.2
-    """Least share of what it held or received that it pays after waking."""
+    """Least share of what it held or received that is much after a sleep of ``idle_days``."""
 
 
 class VelocityParameters(RuleParameters):

@@ -15,6 +15,12 @@ from typing import Final
 from analytics.activity import Flow, Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.bursts import Records, burst_ratio, has_past
+from analytics.typologies.chance import (
+    agreeing_share,
+    at_least,
+    expected_payments,
+    payments_in,
+)
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import PassThroughParameters
 from analytics.typologies.wording import times, within
@@ -27,7 +33,7 @@ class PassThrough:
     """Looks at an account when it pays: how much of what just came is gone again."""
 
     name = "pass_through"
-    version = 3
+    version = 4
 
     def __init__(self, parameters: PassThroughParameters) -> None:
         self._parameters = parameters
@@ -89,6 +95,8 @@ class PassThrough:
         burst = self._burst(moves, market, came, went, time_ms)
         if burst < parameters.burst_min:
             return None
+        if self._by_chance(moves, market, came, went, time_ms) > parameters.chance_max:
+            return None
         hours = (went[0].time_ms - came[-1].time_ms) / 3_600_000
         return found(
             [
@@ -119,6 +127,35 @@ class PassThrough:
             ],
             [*came, *went],
         )
+
+    def _by_chance(
+        self,
+        moves: Moves,
+        market: Market,
+        came: list[Payment],
+        went: list[Payment],
+        time_ms: int,
+    ) -> float:
+        """Return how many accounts of the market would by chance pay on about what such receipts gave.
+
+        For as many receipts as large as these are on average, an account must, at its usual pace, pay
+        as often as this one did, and its payments agree with them as well.
+        """
+        activity, asset = moves.activity, came[0].asset
+        inflow, outflow = _total(came), _total(went)
+        receipts = payments_in(
+            market, self._parameters.window_ms, asset, inflow / len(came), time_ms
+        )
+        usual = expected_payments(activity, activity.paid, market, went, came[-1], time_ms)
+        earlier = [p for p in activity.paid.recent if p.time_ms < came[-1].time_ms]
+        deviation = abs(1 - outflow / inflow)
+        agreeing = agreeing_share(market, earlier, asset, outflow / len(went), deviation)
+        if len(went) > 1:
+            # What several amount to spreads over as much as one of them does.
+            agreeing = max(
+                agreeing, 2 * deviation * market.sizes(asset).share_from(outflow / len(went) / 2)
+            )
+        return receipts * at_least(len(went), usual) * agreeing
 
     def _is_trade(
         self, moves: Moves, market: Market, came: list[Payment], went: list[Payment]

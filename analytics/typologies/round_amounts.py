@@ -1,7 +1,8 @@
-"""Round amounts: an account that begins to pay in round sums, one after another.
+"""Round amounts: an account that begins to pay, or to be paid, in round sums, one after another.
 
 Prices, wages and bills are seldom round; sums that somebody moves for their own sake often are.
 Institutions lend and settle in round sums every day, so the share is compared with the account's own.
+Where a single payer pays somebody so, the warning is about him.
 Source: FinCEN Advisory FIN-2014-A005 (funnel accounts); Nigrini, "Forensic Analytics" (2020), ch. 5.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analytics.activity import Market, Moves, Payment
+from analytics.activity import Activity, Flow, Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import RoundAmountsParameters
@@ -19,22 +20,33 @@ LENGTH_BIAS: Final = 4
 
 
 class RoundAmounts:
-    """Looks at the payments that an account makes; one transaction counts once."""
+    """Looks at what an account pays, and at what it is paid; one transaction counts once."""
 
     name = "round_amounts"
-    version = 1
+    version = 2
 
     def __init__(self, parameters: RoundAmountsParameters) -> None:
         self._parameters = parameters
 
     def examine(self, moves: Moves, market: Market, time_ms: int) -> Finding | None:
-        """Return the row of round payments that a fresh one adds to."""
-        if not any(self._is_round(payment, market) for payment in moves.paid):
-            return None
-        parameters, activity = self._parameters, moves.activity
-        since_ms = time_ms - parameters.window_ms
+        """Return the row of round payments, made or received, that a fresh one adds to."""
+        activity = moves.activity
+        sides = ((activity.paid, moves.paid), (activity.received, moves.received))
+        findings = [
+            self._row(activity, flow, market, time_ms)
+            for flow, fresh in sides
+            if any(self._is_round(payment, market) for payment in fresh)
+        ]
+        return max(
+            (finding for finding in findings if finding is not None),
+            key=lambda finding: finding.score,
+            default=None,
+        )
+
+    def _row(self, activity: Activity, flow: Flow, market: Market, time_ms: int) -> Finding | None:
+        parameters = self._parameters
+        recent = flow.singles_since(time_ms - parameters.window_ms)
         least = parameters.payments_min.get(activity.kind, 1)
-        recent = activity.paid.singles_since(since_ms)
         places = [place for place, payment in enumerate(recent) if self._is_round(payment, market)]
         if len(places) < least:
             return None
@@ -43,9 +55,10 @@ class RoundAmounts:
         length = places[count - 1] + 1
         rounds = [recent[place] for place in places[:count]]
         share = count / length
-        if share < parameters.round_min:
+        is_gathered = len({payment.other for payment in rounds}) > 1
+        if share < parameters.round_min or (flow is activity.received and not is_gathered):
             return None
-        earlier = [p for p in activity.paid.recent if p.is_single][: -length or None]
+        earlier = [p for p in flow.recent if p.is_single][: -length or None]
         usual = sum(self._is_round(p, market) for p in earlier) / len(earlier) if earlier else 0.0
         if usual > parameters.usual_max:
             return None

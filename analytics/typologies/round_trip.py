@@ -10,10 +10,12 @@ analytics for fraud detection in the banking sector", ADBIS 2020; Altman et al.,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from analytics.activity import Market, Moves, Payment
 from analytics.typologies.amounts import of_asset, shown
+from analytics.typologies.chance import agreeing_share, payments_in
 from analytics.typologies.finding import Finding, Sign, found
 from analytics.typologies.parameters import RoundTripParameters
 from analytics.typologies.shops import is_shop
@@ -35,7 +37,7 @@ class RoundTrip:
     """Searches backwards from each fresh receipt; the alert is about where the money came back to."""
 
     name = "round_trip"
-    version = 2
+    version = 3
 
     def __init__(self, parameters: RoundTripParameters) -> None:
         self._parameters = parameters
@@ -66,7 +68,11 @@ class RoundTrip:
         trips = self._to_and_fro(moves, closing) if len(path) == 2 else []
         if len(trips) >= 2 * self._parameters.repeats_of_two_min:
             payments = trips
-        elif _is_habit(moves, market, path) or _is_refund(market, path):
+        elif (
+            _is_habit(moves, market, path)
+            or _is_refund(market, path)
+            or self._by_chance(moves, market, path) > self._parameters.chance_max
+        ):
             return None
         # What every account on the way keeps adds up.
         spread_max = 1 - (1 - self._parameters.spread_max) ** (len(path) - 1)
@@ -94,6 +100,29 @@ class RoundTrip:
             ],
             payments,
         )
+
+    def _by_chance(self, moves: Moves, market: Market, path: Path) -> float:
+        """Return how many such cycles the market would be expected to have without anybody's purpose.
+
+        For each payment as large as the closing one: at every account on the way one of its receipts
+        since the cycle began must agree with what it handed on, and the first must come from the origin.
+        """
+        closing, began_ms = path[-1], path[0].time_ms
+        deviation = max(abs(1 - after.amount / before.amount) for before, after in pairwise(path))
+        expected = payments_in(
+            market, self._parameters.window_ms, closing.asset, closing.amount, closing.time_ms
+        )
+        for payment in path[1:]:
+            flow = market.activity(payment.other).received
+            earlier = [p for p in flow.recent if p.time_ms < began_ms]
+            agreeing = agreeing_share(market, earlier, payment.asset, payment.amount, deviation)
+            expected *= len(flow.since(began_ms)) * agreeing
+        origin = moves.activity
+        first = market.activity(path[1].other).received.recent
+        known = sum(p.other == origin.account and p.time_ms < began_ms for p in first)
+        of_first = known / (sum(p.time_ms < began_ms for p in first) + 1)
+        of_market = (origin.paid.singles + 1) / (market.transactions + 1)
+        return expected * max(of_first, of_market)
 
     def _to_and_fro(self, moves: Moves, closing: Payment) -> list[Payment]:
         """Return the payments of like amount between two accounts, both ways."""

@@ -27,7 +27,7 @@ class Velocity:
     """Counts the single payments that an account makes."""
 
     name = "velocity"
-    version = 2
+    version = 3
 
     def __init__(self, parameters: VelocityParameters) -> None:
         self._parameters = parameters

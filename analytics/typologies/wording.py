@@ -21,16 +21,19 @@ def within(span_ms: int) -> str:
     """Return a span of the chain's time, such as ``within 12 seconds`` or ``within 5.8 hours``."""
     if span_ms <= 0:
         return "in one block"
-    if span_ms < SECOND_MS:
-        return "within a second"
+    return f"within {lasting(span_ms)}"
+
+
+def lasting(span_ms: int) -> str:
+    """Return a length of the chain's time, such as ``12 seconds`` or ``5.8 hours``; a second at least."""
     if span_ms < UNITS_MIN * MINUTE_MS:
         seconds = round(span_ms / SECOND_MS)
-        return "within a second" if seconds == 1 else f"within {seconds} seconds"
+        return "a second" if seconds <= 1 else f"{seconds} seconds"
     if span_ms < UNITS_MIN * HOUR_MS:
-        return f"within {span_ms / MINUTE_MS:.0f} minutes"
+        return f"{span_ms / MINUTE_MS:.0f} minutes"
     if span_ms < UNITS_MIN * DAY_MS:
-        return f"within {span_ms / HOUR_MS:.1f} hours"
-    return f"within {span_ms / DAY_MS:.1f} days"
+        return f"{span_ms / HOUR_MS:.1f} hours"
+    return f"{span_ms / DAY_MS:.1f} days"
 
 
 def times(ratio: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from analytics.typologies.parameters import FanInParameters, TypologyParameters
@@ -107,3 +109,19 @@ def test_a_regulator_may_wait_for_a_habit(hours: float, told: set[str]) -> None:
         story.pay(payer, "mule", 300)
         story.wait(minutes=20)
     assert story.told("fan_in") == ({"mule"} if not told else set())
+
+
+@pytest.mark.parametrize(("chance_max", "fewest", "most"), [(0.3, 0, 1), (1e9, 3, 6)])
+def test_a_shops_first_mornings_are_no_fan(chance_max: float, fewest: int, most: int) -> None:
+    """Sixty people shop by day and sleep by night: customers are new for days, and come in the mornings."""
+    shops = ["bakery", "grocer", "chemist", "tailor", "cobbler", "cinema"]
+    people = [f"buyer{number}" for number in range(60)]
+    parameters = TypologyParameters(fan_in=FanInParameters(chance_max=chance_max))
+    random, story = Random(5), Story([*shops, *people], parameters=parameters)
+    for _day in range(4):
+        story.wait(hours=8)
+        for _ in range(90):
+            story.pay(random.choice(people), random.choice(shops), random.randint(5, 90))
+            story.wait(minutes=8)
+        story.wait(hours=4)
+    assert fewest <= len(story.told("fan_in")) <= most

@@ -25,3 +25,15 @@ def test_who_always_pays_round_sums_is_not_told() -> None:
         story.pay("anna", "user1", 3_000)
         story.wait(hours=4)
     assert story.told("round_amounts") == set()
+
+
+def test_round_sums_that_come_are_seen_at_who_takes_them() -> None:
+    """Three strangers bring six round sums to an account that was paid odd ones."""
+    story = settled("keeper")
+    for number in range(8):
+        story.pay(f"user{number}", "keeper", 81 + number)
+        story.wait(days=1)
+    for number in range(6):
+        story.pay(f"user{20 + number % 3}", "keeper", 5_000 + 1_000 * (number % 3))
+        story.wait(hours=2)
+    assert "keeper" in story.told("round_amounts")
