@@ -18,7 +18,7 @@ from ledger.errors import DecodeError, InvalidBlock
 from ledger.hashing import HASH_BYTES, SEAL_SIGNATURE, BlockHash, double_sha256
 from ledger.identity import MemberId, member_id
 from ledger.keys import SIGNATURE_BYTES
-from ledger.merkle import leaf_hash, merkle_root
+from ledger.merkle import leaf_hashes, merkle_root
 from ledger.transactions import HEIGHT_MAX, SignedTransaction, decode_transaction
 
 HEADER_VERSION = 1
@@ -179,12 +179,12 @@ def seal_message(block_hash: bytes) -> bytes:
 
 def tx_root(transactions: Sequence[SignedTransaction]) -> bytes:
     """Return the RFC 9162 root over the transactions' signed bytes."""
-    return merkle_root([leaf_hash(transaction.raw) for transaction in transactions])
+    return merkle_root(leaf_hashes(transaction.raw for transaction in transactions))
 
 
 def certificates_root(certificates: Sequence[bytes]) -> bytes:
     """Return the RFC 9162 root over the encoded certificates."""
-    return merkle_root([leaf_hash(certificate) for certificate in certificates])
+    return merkle_root(leaf_hashes(certificates))
 
 
 def decode_header(header_bytes: bytes) -> Header:

@@ -10,17 +10,17 @@ from ``index << level`` up to, but not including, ``(index + 1) << level``; leve
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.hashing import HASH_BYTES
+from ledger.hashing import HASH_BYTES, PrefixedHash
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 """Root of the tree without leaves: SHA-256 of nothing (RFC 9162 section 2.1.1)."""
 
-_LEAF_PREFIX: Final = b"\x00"
-_NODE_PREFIX: Final = b"\x01"
+_LEAF: Final = PrefixedHash(b"\x00")
+_NODE: Final = PrefixedHash(b"\x01")
 
 ReadSubtree = Callable[[int, int], bytes]
 """Answers ``(level, index)`` with the 32-byte root of that perfect subtree."""
@@ -28,12 +28,17 @@ ReadSubtree = Callable[[int, int], bytes]
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the 32-byte hash of one leaf's bytes (RFC 9162 section 2.1.1)."""
-    return hashlib.sha256(_LEAF_PREFIX + data).digest()
+    return _LEAF(data)
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the 32-byte hash of each leaf's bytes."""
+    return _LEAF.each(entries)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the 32-byte hash of an inner node over its two 32-byte children."""
-    return hashlib.sha256(_NODE_PREFIX + left + right).digest()
+    return _NODE(left + right)
 
 
 def merkle_root(leaf_hashes: Sequence[bytes]) -> bytes:
@@ -234,7 +239,7 @@ def _perfect_subtrees(leaf_hashes: Sequence[bytes]) -> ReadSubtree:
     while len(levels[-1]) > 1:
         below = levels[-1]
         pairs = zip(below[::2], below[1::2], strict=False)  # A last odd node has no pair yet.
-        levels.append([node_hash(left, right) for left, right in pairs])
+        levels.append(_NODE.each(left + right for left, right in pairs))
     return lambda level, index: levels[level][index]
 
 

@@ -12,11 +12,10 @@ Wide nodes and flat buckets, because the cost of a hash here is the call and not
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from ledger.errors import InvalidProof
 from ledger.hashing import HASH_BYTES, STATE_BUCKET, STATE_KEY, STATE_NODE, STATE_VALUE
@@ -26,12 +25,11 @@ LEVELS = 4
 BUCKETS = FANOUT**LEVELS
 ENTRY_BYTES = 2 * HASH_BYTES
 PROOF_BUCKET_BYTES_MAX = 1024 * 1024
-KEY_HASHES_MAX = 32_768
-"""Hashed keys kept at hand, some 250 bytes each: busy accounts change in block after block."""
+PLACES_MAX = 32_768
+"""Hashed keys kept at hand, some 350 bytes each: busy accounts change in block after block."""
 
-# Hashed where they are needed: so short a hash costs no more than the call that wraps it.
-_KEY, _VALUE = STATE_KEY.prefix, STATE_VALUE.prefix
-_BUCKET, _NODE = STATE_BUCKET.prefix, STATE_NODE.prefix
+_CHILDREN = tuple(slice(at, at + HASH_BYTES) for at in range(0, FANOUT * HASH_BYTES, HASH_BYTES))
+"""Where a node's children stand in their family."""
 
 _V = TypeVar("_V")
 
@@ -46,7 +44,7 @@ def _bucket_of(key_hash: bytes) -> int:
     return key_hash[0] << 8 | key_hash[1]
 
 
-Family = bytes | bytearray
+Family = bytearray
 """The sixteen children of a node one after the other, 512 bytes; nobody changes one in its place."""
 
 
@@ -79,33 +77,34 @@ class _Layered:
         return self._above[index] if index in self._above else self._below[index]
 
 
-class _KeyHashes(dict[bytes, bytes]):
-    """Hashed keys by key, found without a call into Python once they are known."""
+class _Places(dict[bytes, tuple[int, bytes]]):
+    """Bucket and hash of keys, found without a call into Python once they are known."""
 
     __slots__ = ()
 
-    def __missing__(self, key: bytes) -> bytes:
-        if len(self) >= KEY_HASHES_MAX:
+    def __missing__(self, key: bytes) -> tuple[int, bytes]:
+        if len(self) >= PLACES_MAX:
             self.clear()
-        key_hash = self[key] = sha256(_KEY + key).digest()
-        return key_hash
+        key_hash = STATE_KEY(key)
+        place = self[key] = (_bucket_of(key_hash), key_hash)
+        return place
 
 
 class StateTree:
     """The tree over one state, changed in batches; holds hashes only, not the records.
 
-    Memory: 64 bytes an entry, 3 MiB of inner nodes and 8 MiB of hashed keys.
+    Memory: 64 bytes an entry, 3 MiB of inner nodes and 11 MiB of hashed keys.
     """
 
-    __slots__ = ("_buckets", "_families", "_key_hashes", "root")
+    __slots__ = ("_buckets", "_families", "_places", "root")
 
     def __init__(self) -> None:
         self._buckets = [b""] * BUCKETS
-        self._key_hashes = _KeyHashes()
+        self._places = _Places()
         self._families: list[list[Family]] = []
         child = STATE_BUCKET(b"")
         for level in reversed(range(LEVELS)):
-            family = child * FANOUT
+            family = bytearray(child * FANOUT)
             self._families.append([family] * FANOUT**level)
             child = STATE_NODE(family)
         self.root = child
@@ -126,32 +125,30 @@ class StateTree:
         is new.
         """
         buckets = self._changed_buckets(changes, onto)
-        row = {index: sha256(_BUCKET + bucket).digest() for index, bucket in buckets.items()}
+        indexes: Iterable[int] = buckets
+        nodes = STATE_BUCKET.each(buckets.values())
         families = []
         for held, earlier in zip(self._families, onto.families, strict=True):
-            changed = _with_children(row, held, earlier)
-            row = {index: sha256(_NODE + family).digest() for index, family in changed.items()}
+            changed = _with_children(indexes, nodes, held, earlier)
+            indexes, nodes = changed, STATE_NODE.each(changed.values())
             families.append({**earlier, **changed} if earlier else changed)
         return StagedUpdate(
-            root=row.get(0) or onto.root or self.root,
+            root=nodes[0] if nodes else onto.root or self.root,
             buckets={**onto.buckets, **buckets} if onto.buckets else buckets,
             families=tuple(families),
         )
 
     def _changed_buckets(self, changes: Changes, onto: StagedUpdate) -> dict[int, bytes]:
-        # Hashed in bulk before the loop over the buckets: each step finds the caches as it left them.
         batch = dict(changes)
-        key_hashes = map(self._key_hashes.__getitem__, batch)
-        value_hashes = [
-            None if value is None else sha256(_VALUE + value).digest() for value in batch.values()
-        ]
+        # In bulk, each step finds the processor's caches as it left them.
+        places = list(map(self._places.__getitem__, batch))
+        value_hashes = _value_hashes(batch.values())
         buckets: dict[int, bytes] = {}
         held = _Layered(onto.buckets, self._buckets) if onto.buckets else self._buckets
-        for key_hash, value_hash in zip(list(key_hashes), value_hashes, strict=True):
-            index = key_hash[0] << 8 | key_hash[1]
+        for (index, key_hash), value_hash in zip(places, value_hashes, strict=True):
             bucket = buckets[index] if index in buckets else held[index]
             entry = b"" if value_hash is None else key_hash + value_hash
-            if not bucket or (len(bucket) == ENTRY_BYTES and bucket.startswith(key_hash)):
+            if len(bucket) <= ENTRY_BYTES and (not bucket or bucket.startswith(key_hash)):
                 buckets[index] = entry  # in most buckets there is one entry
             else:
                 buckets[index] = _spliced(bucket, key_hash, entry)
@@ -238,30 +235,42 @@ def _check_bucket(bucket: bytes, index: int) -> None:
         raise InvalidProof("malformed_proof", "an entry belongs to another bucket")
 
 
+def _value_hashes(values: Collection[bytes | None]) -> Sequence[bytes | None]:
+    """Return the hash of each value, and None in the place of those that are removed."""
+    kept = [value for value in values if value is not None]
+    hashes = STATE_VALUE.each(kept)
+    if len(kept) == len(values):
+        return hashes
+    following = iter(hashes)
+    return [None if value is None else next(following) for value in values]
+
+
 def _with_children(
-    row: Mapping[int, bytes], held: Sequence[Family], earlier: Mapping[int, Family]
+    indexes: Iterable[int],
+    nodes: Iterable[bytes],
+    held: Sequence[Family],
+    earlier: Mapping[int, Family],
 ) -> dict[int, Family]:
-    """Return the families that a row of changed nodes belongs to, with these nodes in them.
+    """Return the families that changed nodes of a level belong to, with these nodes in them.
 
     A family is taken from ``earlier`` if it is there, else from those held.
     """
-    changed: dict[int, bytearray] = {}
-    for index, node in row.items():
+    changed: dict[int, Family] = {}
+    for index, node in zip(indexes, nodes, strict=True):
         parent = index >> 4
-        family = changed.get(parent)
-        if family is None:
-            family = changed[parent] = bytearray(
-                earlier[parent] if parent in earlier else held[parent]
-            )
-        at = (index & 15) << 5
-        family[at : at + HASH_BYTES] = node
-    return cast("dict[int, Family]", changed)
+        if parent in changed:
+            family = changed[parent]
+        else:
+            family = changed[parent] = (earlier if parent in earlier else held)[parent].copy()
+        family[_CHILDREN[index & 15]] = node
+    return changed
 
 
 def _exchanged(values: list[_V], new: Mapping[int, _V]) -> dict[int, _V]:
     """Put new values in their places and return those that stood there."""
-    before = {index: values[index] for index in new}
+    before = {}
     for index, value in new.items():
+        before[index] = values[index]
         values[index] = value
     return before
 

@@ -82,7 +82,7 @@ def test_proofs_of_presence_and_absence() -> None:
 def test_forgotten_key_hashes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The root is the same when hardly a hashed key is kept at hand."""
     root = tree_of(ENTRIES).root
-    monkeypatch.setattr(state_tree, "KEY_HASHES_MAX", 1)
+    monkeypatch.setattr(state_tree, "PLACES_MAX", 1)
     assert tree_of(ENTRIES).root == root
 
 
