@@ -35,7 +35,8 @@ RECORD_BYTES_MAX = 16 * 1024
 
 PARAMETERS_KEY = StateKey(PARAMETERS)
 
-_LANE_BYTES = tuple(bytes([lane]) for lane in range(limits.LANES))
+LANE_BYTES = tuple(bytes([lane]) for lane in range(limits.LANES))
+"""How the key of a sequence ends, by lane."""
 
 
 def account_key(account: AccountId) -> StateKey:
@@ -69,7 +70,7 @@ def sequence_key(actor: Actor) -> StateKey:
     identity = actor.id
     if isinstance(identity, str):
         return StateKey(MEMBER_SEQUENCE + identity.encode())
-    return ACCOUNT_SEQUENCE + identity + _LANE_BYTES[actor.lane]  # type: ignore[return-value]
+    return ACCOUNT_SEQUENCE + identity + LANE_BYTES[actor.lane]  # type: ignore[return-value]
 
 
 def encode_record(record: Record) -> bytes:
@@ -144,42 +145,43 @@ class Delta:
     after: Mapping[StateKey, Record | None]
 
 
-_UNREAD = object()
-"""Stands for what an overlay does not know yet, where None is a record's absence."""
-
-
 class Overlay:
     """A writable layer over a view, which must not change meanwhile: what is read is kept."""
 
-    __slots__ = ("_below", "_now", "_read")
+    __slots__ = ("below", "read", "written")
 
     def __init__(self, base: StateView) -> None:
-        self._below = base.get
-        self._read: dict[StateKey, Record | None] = {}
-        self._now: dict[StateKey, Record | None] = {}
+        self.below = base.get
+        """Reads the view."""
+        self.read: dict[StateKey, Record | None] = {}
+        """Records of the view that were read, and absences."""
+        self.written: dict[StateKey, Record | None] = {}
+        """Records that were written, and absences."""
 
     def get(self, key: StateKey) -> Record | None:
         """Return the record under ``key``, written here or below."""
-        record = self._now.get(key, _UNREAD)
-        if record is _UNREAD:
-            record = self._now[key] = self._read[key] = self._below(key)
+        if key in self.written:
+            return self.written[key]
+        if key in self.read:
+            return self.read[key]
+        record = self.read[key] = self.below(key)
         return record
 
     def put(self, key: StateKey, record: Record | None) -> None:
         """Write a record, or its absence."""
-        self._now[key] = record
+        self.written[key] = record
 
     def put_all(self, records: Mapping[StateKey, Record | None]) -> None:
         """Write several records, or their absence."""
-        self._now.update(records)
+        self.written.update(records)
 
     def delta(self) -> Delta:
         """Return what was written, without entries that ended as they were."""
         before: dict[StateKey, Record | None] = {}
         after: dict[StateKey, Record | None] = {}
-        read = self._read
-        for key, record in self._now.items():
-            below = read[key] if key in read else self._below(key)
+        read = self.read
+        for key, record in self.written.items():
+            below = read[key] if key in read else self.below(key)
             if below is not record and below != record:
                 before[key], after[key] = below, record
         return Delta(before=before, after=after)

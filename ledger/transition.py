@@ -7,8 +7,7 @@ loop; here it is decided *whose* signatures a transaction must carry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence
 
 from ledger import limits
 from ledger.amounts import format_amount
@@ -16,23 +15,23 @@ from ledger.attestations import Attest
 from ledger.attesting import apply_attestation
 from ledger.errors import InvalidBlock, InvalidKey, InvalidTransaction
 from ledger.governance import apply_measures, deciding_keys
-from ledger.hashing import BlockHash
-from ledger.identity import (
-    Account,
-    AccountId,
-    AccountStatus,
-    Asset,
-    AssetCode,
-    KeySet,
-    Member,
-    MemberId,
-    Role,
-)
+from ledger.hashing import TRANSACTION_SIGNATURE, BlockHash
+from ledger.identity import Account, AccountId, AccountStatus, AssetCode
 from ledger.keys import check_registrable
-from ledger.kinds import Entry, Issue, OpenAccount, Redeem, Transfer
+from ledger.kinds import Issue, OpenAccount, Redeem, Transfer
 from ledger.measures import Govern
 from ledger.parameters import Parameters
-from ledger.payments import plain_payment
+from ledger.payments import plain_balances, plain_payment
+from ledger.requirements import (
+    acting_issuer,
+    acting_member,
+    known_account,
+    known_asset,
+    require_actors,
+    require_creditable,
+    require_debitable,
+    require_signers,
+)
 from ledger.state import (
     Overlay,
     Record,
@@ -40,9 +39,7 @@ from ledger.state import (
     StateView,
     account_key,
     account_of,
-    asset_of,
     balance_key,
-    member_of,
     sequence_key,
     supply_key,
     supply_of,
@@ -84,8 +81,11 @@ def apply_transaction(
         InvalidTransaction: with the code of what is wrong.
     """
     validate_window(transaction, height=height, genesis_hash=genesis_hash)
-    sequences = validate_sequences(state, transaction)
-    state.put_all(validate_effect(state, transaction, height=height) | sequences)
+    writes = plain_payment(state, transaction)
+    if writes is None:
+        sequences = validate_sequences(state, transaction)
+        writes = validate_effect(state, transaction, height=height) | sequences
+    state.put_all(writes)
 
 
 def validate_window(
@@ -99,6 +99,13 @@ def validate_window(
     body = transaction.body
     if body.genesis_hash != genesis_hash:
         raise InvalidTransaction("wrong_chain", "signed for another chain")
+    if (
+        body.valid_from
+        <= height
+        <= body.valid_until
+        <= body.valid_from + limits.VALIDITY_BLOCKS_MAX
+    ):
+        return  # as nearly always
     if not 0 <= body.valid_until - body.valid_from <= limits.VALIDITY_BLOCKS_MAX:
         _check_long_window(transaction)
     if height < body.valid_from:
@@ -156,7 +163,8 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
-        return plain_payment(view, transaction, effect) or _transfer(view, transaction, effect)
+        state = view if isinstance(view, Overlay) else Overlay(view)
+        return plain_balances(state, transaction, effect) or _transfer(state, transaction, effect)
     if isinstance(effect, Issue):
         return _issue(view, transaction, effect)
     if isinstance(effect, Redeem):
@@ -170,10 +178,10 @@ def validate_effect(view: StateView, transaction: SignedTransaction, *, height: 
 
 def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer) -> Writes:
     debited = {leg.debit for leg in effect.legs}
-    _require_actors(transaction, debited)
-    debtors = {account: _known_account(view, account) for account in debited}
-    _require_signers(transaction, [debtor.keys for debtor in debtors.values()])
-    _require_debitable(debtors)
+    require_actors(transaction, debited)
+    debtors = {account: known_account(view, account) for account in debited}
+    require_signers(transaction, [debtor.keys for debtor in debtors.values()])
+    require_debitable(debtors)
     # The hottest loop of validation: balances are moved as `_move` does it, without the calls.
     creditable: set[AccountId] = set(debited)
     assets: set[AssetCode] = set()
@@ -182,10 +190,10 @@ def _transfer(view: StateView, transaction: SignedTransaction, effect: Transfer)
     for leg in effect.legs:
         debit, credit, asset, amount = leg.debit, leg.credit, leg.asset, leg.amount
         if asset not in assets:
-            _known_asset(view, asset)
+            known_asset(view, asset)
             assets.add(asset)
         if credit not in creditable:
-            _creditable(view, credit)
+            require_creditable(view, credit)
             creditable.add(credit)
         key = balance_key(debit, asset)
         balance: int = balances[key] if key in balances else get(key) or 0
@@ -222,7 +230,7 @@ def _move(
 def _insufficient_funds(
     view: StateView, account: AccountId, asset: AssetCode, needed: int, available: int
 ) -> InvalidTransaction:
-    decimals = _known_asset(view, asset).decimals
+    decimals = known_asset(view, asset).decimals
     debit = format_amount(needed, decimals=decimals)
     balance = format_amount(available, decimals=decimals)
     return InvalidTransaction(
@@ -236,7 +244,7 @@ def _insufficient_funds(
 
 
 def _issue(view: StateView, transaction: SignedTransaction, effect: Issue) -> Writes:
-    _require_signers(transaction, [_issuer(view, transaction, effect.asset).officers])
+    require_signers(transaction, [acting_issuer(view, transaction, effect.asset).officers])
     supply = supply_of(view, effect.asset) + sum(entry.amount for entry in effect.entries)
     if supply > limits.AMOUNT_MAX:
         raise InvalidTransaction(
@@ -247,16 +255,16 @@ def _issue(view: StateView, transaction: SignedTransaction, effect: Issue) -> Wr
         )
     balances: Writes = {}
     for entry in effect.entries:
-        _creditable(view, entry.account)
+        require_creditable(view, entry.account)
         _move(view, balances, entry.account, effect.asset, entry.amount)
     return {**balances, supply_key(effect.asset): supply}
 
 
 def _redeem(view: StateView, transaction: SignedTransaction, effect: Redeem) -> Writes:
-    issuer = _issuer(view, transaction, effect.asset, accounts=effect.entries)
-    payers = {entry.account: _known_account(view, entry.account) for entry in effect.entries}
-    _require_signers(transaction, [issuer.officers, *(p.keys for p in payers.values())])
-    _require_debitable(payers)
+    issuer = acting_issuer(view, transaction, effect.asset, accounts=effect.entries)
+    payers = {entry.account: known_account(view, entry.account) for entry in effect.entries}
+    require_signers(transaction, [issuer.officers, *(p.keys for p in payers.values())])
+    require_debitable(payers)
     balances: Writes = {}
     for entry in effect.entries:
         _move(view, balances, entry.account, effect.asset, -entry.amount)
@@ -267,8 +275,8 @@ def _redeem(view: StateView, transaction: SignedTransaction, effect: Redeem) -> 
 def _open_account(
     view: StateView, transaction: SignedTransaction, effect: OpenAccount, height: int
 ) -> Writes:
-    member_id, member = _acting_member(view, transaction)
-    _require_signers(transaction, [member.officers])
+    member_id, member = acting_member(view, transaction)
+    require_signers(transaction, [member.officers])
     for key in effect.keys.keys:
         try:
             check_registrable(key)
@@ -291,114 +299,29 @@ def _open_account(
 
 def _govern(view: StateView, transaction: SignedTransaction, effect: Govern) -> Writes:
     """Signers come before the accounts' status, which is for those who may see the accounts."""
-    member_id, member = _acting_member(view, transaction)
-    _require_signers(transaction, [deciding_keys(member_id, member)])
+    member_id, member = acting_member(view, transaction)
+    require_signers(transaction, [deciding_keys(member_id, member)])
     return {**apply_measures(view, effect)}
 
 
 def _attest(view: StateView, transaction: SignedTransaction, effect: Attest, height: int) -> Writes:
-    member_id, member = _acting_member(view, transaction)
-    _require_signers(transaction, [member.officers])
+    member_id, member = acting_member(view, transaction)
+    require_signers(transaction, [member.officers])
     return {**apply_attestation(view, member_id, effect, txid=transaction.txid, height=height)}
-
-
-def _acting_member(
-    view: StateView, transaction: SignedTransaction, accounts: Iterable[Entry] = ()
-) -> tuple[MemberId, Member]:
-    """Return the one member that acts, beside exactly the given accounts."""
-    members = [actor.id for actor in transaction.body.actors if isinstance(actor.id, str)]
-    if len(members) != 1:
-        raise InvalidTransaction("wrong_actors", "exactly one member acts in this kind")
-    _require_actors(transaction, {members[0], *(entry.account for entry in accounts)})
-    member = member_of(view, members[0])
-    if member is None:
-        raise InvalidTransaction("unknown_member", "no such member", member=members[0])
-    return members[0], member
-
-
-def _issuer(
-    view: StateView,
-    transaction: SignedTransaction,
-    asset: AssetCode,
-    accounts: Iterable[Entry] = (),
-) -> Member:
-    member_id, member = _acting_member(view, transaction, accounts)
-    record = _known_asset(view, asset)
-    if record.issuer != member_id or not member.has_role(Role.ISSUER):
-        raise InvalidTransaction(
-            "not_issuer", f"{member_id} does not issue {asset}", member=member_id, asset=asset
-        )
-    return member
-
-
-def _known_asset(view: StateView, asset: AssetCode) -> Asset:
-    record = asset_of(view, asset)
-    if record is None:
-        raise InvalidTransaction("unknown_asset", f"no asset {asset} on this chain", asset=asset)
-    return record
-
-
-def _require_debitable(debtors: Mapping[AccountId, Account]) -> None:
-    """Refuse debits of frozen and closed accounts; after the signers, who may know the status."""
-    for account, record in debtors.items():
-        if record.status is not AccountStatus.ACTIVE:
-            raise InvalidTransaction(
-                f"account_{record.status.value}", "the account may not be debited", account=account
-            )
-
-
-def _creditable(view: StateView, account: AccountId) -> None:
-    """A frozen account still receives: freezing keeps money in, it does not turn it away."""
-    if _known_account(view, account).status is AccountStatus.CLOSED:
-        raise InvalidTransaction(
-            "account_closed", "the account may not be credited", account=account
-        )
-
-
-def _known_account(view: StateView, account: AccountId) -> Account:
-    record: Account | None = view.get(account_key(account))
-    if record is None:
-        raise InvalidTransaction("unknown_account", "no such account", account=account)
-    return record
-
-
-def _require_actors(transaction: SignedTransaction, required: AbstractSet[object]) -> None:
-    """Every required account and member acts once, and nobody else does."""
-    actors = transaction.body.actors
-    if len(actors) == 1 == len(required) and actors[0].id in required:
-        return
-    if len(actors) != len(required) or {actor.id for actor in actors} != required:
-        raise InvalidTransaction("wrong_actors", "the actors are not those that this kind needs")
-
-
-def _require_signers(transaction: SignedTransaction, key_sets: list[KeySet]) -> None:
-    """Exactly the required signatures: every key set met, and no signature to spare.
-
-    A signature is to spare when every key set that holds its key would still be met without it.
-    """
-    signatures = transaction.signatures
-    if len(key_sets) == 1 == len(signatures):
-        only = key_sets[0]
-        if only.threshold == 1 and only.keys == (signatures[0].public_key,):
-            return  # as nearly always: the one key of the one actor
-    signers = {signature.public_key for signature in signatures}
-    needed: set[bytes] = set()
-    for key_set in key_sets:
-        present = signers.intersection(key_set.keys)
-        if len(present) < key_set.threshold:
-            raise InvalidTransaction(
-                "missing_signature",
-                f"{len(present)} of {key_set.threshold} required signatures",
-                required=key_set.threshold,
-                present=len(present),
-            )
-        if len(present) == key_set.threshold:
-            needed |= present
-    if needed != signers:
-        raise InvalidTransaction("surplus_signature", "a signature that no actor needs")
 
 
 def signature_items(transaction: SignedTransaction) -> list[tuple[bytes, bytes, bytes]]:
     """Return (public key, signature, message) of each signature, for ``ledger.keys.verify``."""
-    message = transaction.signing_message
-    return [(s.public_key, s.signature, message) for s in transaction.signatures]
+    return signature_items_of_all((transaction,))
+
+
+def signature_items_of_all(
+    transactions: Sequence[SignedTransaction],
+) -> list[tuple[bytes, bytes, bytes]]:
+    """Return `signature_items` of transactions one after the other."""
+    messages = TRANSACTION_SIGNATURE.each(one.body_bytes for one in transactions)
+    return [
+        (signature.public_key, signature.signature, message)
+        for transaction, message in zip(transactions, messages, strict=True)
+        for signature in transaction.signatures
+    ]

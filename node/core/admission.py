@@ -15,7 +15,7 @@ from ledger.errors import DecodeError, InvalidTransaction, LedgerError
 from ledger.hashing import TxId
 from ledger.identity import MemberId
 from ledger.transactions import SignedTransaction, decode_transaction
-from ledger.transition import signature_items
+from ledger.transition import signature_items_of_all
 from node.core import limits
 from node.core.chain import Chain
 from node.core.displaced import Displacement
@@ -199,7 +199,7 @@ class Admission:
     def _verify(self, job_id: int, checks: list[_Check]) -> Iterable[Effect]:
         if not checks:
             return
-        items = [item for check in checks for item in signature_items(check.transaction)]
+        items = signature_items_of_all([check.transaction for check in checks])
         self._jobs[job_id] = _Job(checks=checks, items=items)
         yield VerifySignatures(job_id=job_id, items=tuple(items))
 

@@ -15,7 +15,7 @@ from ledger.blocks import Block, open_block, validate_body
 from ledger.hashing import BlockHash
 from ledger.identity import MemberId
 from ledger.transactions import SignedTransaction, decode_transaction
-from ledger.transition import signature_items
+from ledger.transition import signature_items_of_all
 from node.core import limits
 from node.core.chain import Chain
 from node.core.effects import Effect, Note, StoreBlock, VerifySignatures
@@ -91,12 +91,9 @@ class Intake:
         if node.has_body or node.is_invalid or node.hash in self._in_check:
             return
         validate_body(block)
-        items = self._verdicts.unknown(
-            item
-            for transaction in block.transactions
-            if self._mempool.find(transaction.raw) is None
-            for item in signature_items(transaction)
-        )
+        find = self._mempool.find
+        unverified = [one for one in block.transactions if find(one.raw) is None]
+        items = self._verdicts.unknown(signature_items_of_all(unverified))
         job = _Job(node=node, block=block, items=items, source=source)
         if not items:
             yield from self._finish(job)

@@ -23,7 +23,7 @@ SignedMessage = tuple[bytes, bytes, bytes]
 
 def judge(items: Iterable[SignedMessage]) -> bytes:
     """Return a byte an item: 1 if its signature is valid by ZIP 215, else 0."""
-    return bytes(verify(*item) for item in items)
+    return bytes([verify(*item) for item in items])
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """How fast blocks are connected, from their bytes to a durable commit, on one core.
 
-Every step is the node's own: `decode_block`, the seal and the header rules, ``ledger.keys.verify``
-for every signature (here in this process, so that it counts on the core), the body's roots, the
+Every step is the node's own: `decode_block`, the seal and the header rules, the verifying worker's
+``judge`` of every signature (here in this process, so that it counts on the core), the body's roots, the
 state transition, the state root, and one synced write batch of RocksDB in a directory on disk.
 """
 
@@ -16,12 +16,13 @@ from ed25519_zebra import ed_verify
 
 from ledger.blocks import decode_block, validate_body
 from ledger.keys import verify
-from ledger.transition import signature_items
+from ledger.transition import signature_items_of_all
 from node.collector import settle_collector
 from node.core.chain import Chain
 from node.core.effects import StoreBlock
 from node.core.ports import Environment, RecoveredVotes
 from node.storage.chain_store import RocksStore
+from node.workers.verify import judge
 from scripts.benchmarks.measure import Figure, compare, core_clock, one_core, seconds, spread_of
 from scripts.benchmarks.payments import Workload, batch_payments, single_payments
 
@@ -66,10 +67,8 @@ class Follower:
         block = decode_block(raw, bytes_max=self._bytes_max)
         times.append(core_clock())
         node = self._chain.accept_header(block.sealed)
-        for transaction in block.transactions:
-            for item in signature_items(transaction):
-                if not verify(*item):
-                    raise AssertionError("the workload's signatures are good")
+        if not all(judge(signature_items_of_all(block.transactions))):
+            raise AssertionError("the workload's signatures are good")
         times.append(core_clock())
         validate_body(block)
         self._chain.accept_body(node, block)
@@ -156,8 +155,7 @@ def _bare_verify_seconds(raw: bytes) -> float:
     block = decode_block(raw, bytes_max=len(raw))
     items = [
         (signature, message, key[1:])
-        for transaction in block.transactions
-        for key, signature, message in signature_items(transaction)
+        for key, signature, message in signature_items_of_all(block.transactions)
     ]
 
     def verify_all() -> None:

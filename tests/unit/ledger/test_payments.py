@@ -11,8 +11,8 @@ from ledger import transition
 from ledger.errors import InvalidTransaction
 from ledger.identity import AccountId, AccountStatus, AssetCode, KeySet
 from ledger.kinds import Leg, Transfer
-from ledger.payments import plain_payment
-from ledger.state import Delta, Overlay, account_key, balance_key
+from ledger.payments import plain_balances, plain_payment
+from ledger.state import Delta, Overlay, account_key, balance_key, sequence_key
 from ledger.transactions import Actor, SignedTransaction
 from ledger.transition import apply_transaction
 from tests.factories import (
@@ -97,9 +97,15 @@ CHANGES: list[dict[str, object]] = [
 ]
 
 
-def outcome(case: Case) -> Delta | str:
-    """Return what a transaction changes, or the code of its refusal."""
+def outcome(case: Case, *, is_written: bool = False) -> Delta | str:
+    """Return what a transaction changes, or the code of its refusal.
+
+    With ``is_written`` the block has written all of the state before.
+    """
     overlay = Overlay(case.state())
+    if is_written:
+        overlay = Overlay({})
+        overlay.put_all(case.state().entries)
     try:
         apply_transaction(overlay, case.transaction(), height=1, genesis_hash=NETWORK.genesis_hash)
     except InvalidTransaction as error:
@@ -113,19 +119,23 @@ def test_a_plain_payment_is_judged_as_every_transfer(monkeypatch: pytest.MonkeyP
     Held on a plain payment, and on it with any two things about it changed.
     """
     cases = [Case(**{**a, **b}) for a, b in combinations(CHANGES, 2)]  # type: ignore[arg-type]
-    quick = [outcome(case) for case in cases]
+    quick = [(outcome(case), outcome(case, is_written=True)) for case in cases]
     monkeypatch.setattr(transition, "plain_payment", lambda *_: None)
+    monkeypatch.setattr(transition, "plain_balances", lambda *_: None)
     for case, found in zip(cases, quick, strict=True):
-        assert outcome(case) == found, case
+        assert (outcome(case), outcome(case, is_written=True)) == found, case
 
 
 def test_an_ordinary_payment_is_plain() -> None:
-    """One leg, one key, two active accounts: taken at once, with the balances that it leaves."""
+    """One leg, one key, two active accounts: taken at once, with what it leaves of both."""
     case = Case(amount=30)
     transaction = case.transaction()
     effect = transaction.body.effect
     assert isinstance(effect, Transfer)
-    assert plain_payment(case.state(), transaction, effect) == {
+    balances = {
         balance_key(ALICE, CNY): OPENING_BALANCE - 30,
         balance_key(BOB, CNY): OPENING_BALANCE + 30,
     }
+    assert plain_balances(Overlay(case.state()), transaction, effect) == balances
+    sequence = sequence_key(transaction.body.actors[0])
+    assert plain_payment(Overlay(case.state()), transaction) == {**balances, sequence: 1}
