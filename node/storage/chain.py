@@ -6,7 +6,7 @@ replaced after each write and never changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from consensus.evidence import Evidence
@@ -65,6 +65,8 @@ class StoredChain:
         """
         self._key_value = key_value
         self._records = RecordCache(self._read_record, record_cache_entries)
+        self.get: Callable[[StateKey], Record | None] = self._records.__getitem__
+        """Return a record of the state at the head; a hit is one look-up and no call."""
         try:
             if key_value.get(Table.META, SCHEMA_KEY) is None:
                 _write_genesis(key_value, genesis)
@@ -106,10 +108,6 @@ class StoredChain:
         """Release the files; views that still live keep the lock until they are gone."""
         del self._view
         self._key_value.close()
-
-    def get(self, key: StateKey) -> Record | None:
-        """Return a record of the state at the head."""
-        return self._records[key]
 
     def _read_record(self, key: StateKey) -> Record | None:
         data = self._key_value.get(Table.STATE, key)

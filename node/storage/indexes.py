@@ -9,7 +9,7 @@ from ledger.kinds import OpenAccount, Transfer
 from ledger.measures import Govern
 from ledger.transactions import SignedTransaction, opened_account_id
 from node.storage.key_value import WriteBatch
-from node.storage.tables import Table, number_key, position_key
+from node.storage.tables import INDEX_BYTES, Table, number_key
 
 
 def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
@@ -19,6 +19,9 @@ def accounts_of(transaction: SignedTransaction) -> set[AccountId]:
     """
     effect = transaction.body.effect
     if isinstance(effect, Transfer):
+        if len(effect.legs) == 1:
+            leg = effect.legs[0]
+            return {leg.debit, leg.credit}
         return {account for leg in effect.legs for account in (leg.debit, leg.credit)}
     if isinstance(effect, OpenAccount):
         return {opened_account_id(transaction.txid)}
@@ -47,12 +50,12 @@ def unindex_block(batch: WriteBatch, block: Block) -> None:
 
 def _entries(block: Block) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
     """Return a block's entries of the tables ``transactions`` and ``account_history``."""
-    height = block.header.height
+    height = number_key(block.header.height)
     positions: dict[bytes, bytes] = {}
     history: dict[bytes, bytes] = {}
     for index, transaction in enumerate(block.transactions):
         txid = transaction.txid
-        position = positions[txid] = position_key(height, index)
+        position = positions[txid] = height + index.to_bytes(INDEX_BYTES)  # as `position_of` reads
         for account in accounts_of(transaction):
             history[account + position] = txid  # as `account_history_key`
     return positions, history

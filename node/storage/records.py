@@ -2,7 +2,7 @@
 
 root       = [sealed header, chainwork bytes, [size, [peak, …]], [sealer, …],
               [[proved justified height, …], proved final height]]
-undo       = [[state key, record before], …]      integers as such, else bytes; empty: absent
+undo       = [[state key, …], [record before, …]]      integers as such, else bytes; empty: absent
 retirement = [retirement number, status, code]
 evidence   = [height, offence, signed vote, signed vote]
 """
@@ -136,20 +136,22 @@ def decode_root(data: bytes) -> BlockNode:
 
 def encode_undo(before: Mapping[StateKey, Record | None]) -> bytes:
     """Return the bytes of what the entries that a block changed were before it."""
-    return codec.encode(
-        [
-            # Nearly all are integers, which need no bytes of their own to be told from the others.
-            (key, record if type(record) is int else _encode_optional(record))
-            for key, record in before.items()
-        ]
-    )
+    # Nearly all are integers, which need no bytes of their own to be told from the others.
+    records = [
+        record if type(record) is int else _encode_optional(record) for record in before.values()
+    ]
+    return codec.encode((list(before), records))
 
 
 def decode_undo(data: bytes) -> dict[StateKey, Record | None]:
     """Return what the entries that a block changed were before it."""
-    entries = codec.array(codec.decode(data, bytes_max=UNDO_BYTES_MAX), "undo", count_max=2**31)
-    pairs = (codec.fields(entry, 2, "undone entry") for entry in entries)
-    return {key: old if type(old) is int else _decode_optional(key, old) for key, old in pairs}
+    keys, records = codec.fields(codec.decode(data, bytes_max=UNDO_BYTES_MAX), 2, "undo")
+    count = len(codec.array(keys, "undone keys", count_max=UNDO_BYTES_MAX))
+    codec.array(records, "undone records", count_min=count, count_max=count)
+    return {
+        key: old if type(old) is int else _decode_optional(key, old)
+        for key, old in zip(keys, records, strict=True)
+    }
 
 
 def _encode_optional(record: Record | None) -> bytes:

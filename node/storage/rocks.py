@@ -113,15 +113,16 @@ class RocksKeyValue:
                 file=self.path,
             )
         batch = RocksBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
         for table, entries in writes.items():
             batch.set_default_column_family(self._handles[table])
             # In order each finds its place near the last one's, which is in the processor's cache.
             for key in sorted(entries):
                 value = entries[key]
                 if value is None:
-                    batch.delete(key)
+                    delete(key)
                 else:
-                    batch.put(key, value)
+                    put(key, value)
         try:
             self._database.write(batch, self._synced if is_synced else self._unsynced)
         except Exception as error:

@@ -34,7 +34,7 @@ from consensus.votes import SignedVote
 from ledger.hashing import HASH_BYTES, BlockHash
 from ledger.identity import AccountId
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever bytes on disk change their meaning; another version is refused."""
 
 NUMBER_BYTES = 8
@@ -83,11 +83,6 @@ def number_key(number: int) -> bytes:
 def number_of(key: bytes) -> int:
     """Return the number that a key begins with."""
     return int.from_bytes(key[:NUMBER_BYTES])
-
-
-def position_key(height: int, index: int) -> bytes:
-    """Return the bytes of a transaction's place on the best chain, 12 bytes."""
-    return height.to_bytes(NUMBER_BYTES) + index.to_bytes(INDEX_BYTES)
 
 
 def position_of(data: bytes) -> tuple[int, int]:
