@@ -44,7 +44,7 @@ async def show_accesses(
 async def _verify(client: NodeClient, tip: AccessTip, known: str | None) -> tuple[AccessTip, bool]:
     """Return the tip of the whole chain, and whether a tip of earlier is part of it."""
     cursor: str | None = None
-    is_known = False
+    is_known = known == f"{tip.sequence}:{tip.hash}"
     while True:
         page = await _page(client, "oldest", cursor)
         for record in _items(page):

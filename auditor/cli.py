@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,14 @@ from auditor.simulate_cli import simulate
 from wallet.console import ErrorReportingGroup, Session, home_options, run_async, session_options
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_TIP: Final = re.compile("[0-9]{1,20}:[0-9a-f]{64}")
+
+
+def _tip(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Let only a tip through: a slip of the hand is no log that was tampered with."""
+    if text is not None and not _TIP.fullmatch(text):
+        raise click.BadParameter("SEQUENCE:HASH, as --verify prints it")
+    return text
 
 
 @click.group(cls=ErrorReportingGroup)
@@ -148,7 +157,7 @@ def export(session: Session, /, file_format: str, **asked: Any) -> None:  # noqa
 
 @audit.command("access-log")
 @click.option("--verify", "is_verified", is_flag=True, help="Check the whole chain of hashes.")
-@click.option("--known", metavar="SEQUENCE:HASH",
+@click.option("--known", metavar="SEQUENCE:HASH", callback=_tip,
               help="With --verify: a tip of earlier, which must still be part of the chain.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True,
               help="Newest records to show.")  # fmt: skip

@@ -139,6 +139,26 @@ async def test_the_access_log_is_verified(node: FakeNode, wallet_home: Path, ask
     assert asked.asked[1][2]["cursor"] == "4"
 
 
+async def test_the_tip_of_an_empty_log_stays_known(
+    node: FakeNode, wallet_home: Path, asked: Asked
+) -> None:
+    """What is printed of a log without records is part of every later one of that node."""
+    asked.answers = [page([])]
+    empty = json.loads((await run("access-log", "--verify", "--json")).stdout)["tip"]
+    asked.answers = [page(log_of(node, 2))]
+    assert (await run("access-log", "--verify", "--known", empty)).exit_code == 0
+
+
+@pytest.mark.parametrize("known", ["zz", "", "5", "5:" + "0" * 63, "-1:" + "0" * 64])
+async def test_a_mistyped_tip_is_wrong_usage_and_no_alarm(
+    node: FakeNode, wallet_home: Path, known: str
+) -> None:
+    """Status 2 before anything is asked; a broken log is told of by status 1."""
+    result = await run("access-log", "--verify", "--known", known)
+    assert result.exit_code == 2
+    assert "as --verify prints it" in result.stderr
+
+
 @pytest.mark.parametrize("fault", ["changed", "removed", "other_root", "cut", "other_shape"])
 async def test_a_broken_access_log_is_told(
     node: FakeNode, wallet_home: Path, asked: Asked, fault: str
