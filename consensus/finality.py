@@ -179,14 +179,6 @@ class FinalityTally:
         taken, self._evidence = self._evidence, []
         return taken
 
-    def wanted(self, tree: BlockTree) -> list[BlockHash]:
-        """Return the targets of quorums whose block is not here: they must be fetched."""
-        return [
-            vote.target.hash
-            for vote in self._quorums
-            if vote.target.height > self.final.height and vote.target.hash not in tree
-        ]
-
     def advance(self, tree: BlockTree) -> FinalityChange:
         """Justify and finalize whatever the quorums and the known blocks allow.
 
