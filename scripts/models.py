@@ -22,6 +22,7 @@ EVALUATIONS: Final = {
     "logistic": "scripts.modelling.classical:logistic",
     "random-forest": "scripts.modelling.classical:random_forest",
     "cnn": "scripts.modelling.cnn:cnn",
+    "arima": "scripts.modelling.deep:arima",
     "lstm": "scripts.modelling.deep:lstm",
     "autoencoder": "scripts.modelling.deep:autoencoder",
     "text": "scripts.modelling.text:text",

@@ -30,6 +30,7 @@ from analytics.models.series import (
     from_document,
     in_file_order,
     series_of,
+    uneven_steps,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Arima(Forecaster):
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
         """Return the model of a series; `metrics` are of its end, which chose nothing."""
         series = series_of(table, request)
+        if (uneven := uneven_steps(series)) is not None:
+            progress(f"warning: {uneven}")
         horizon = request.horizon or series.season
         first = first_origin(len(series), horizon)
         order = search(series.values[:first], series.season, progress)

@@ -43,7 +43,7 @@ from analytics.models.network_training import (
     save_network,
     seeded,
 )
-from analytics.models.series import as_document, from_document, in_file_order
+from analytics.models.series import as_document, from_document, in_file_order, uneven_steps
 from analytics.models.windows import SEASON, Frame, Panel
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class LSTM(Forecaster):
     def fit(cls, table: Table, request: Request, progress: Progress) -> Self:
         """Return the model of a series; `metrics` are of its end, which chose nothing."""
         panel, horizon = panel_of(table, request)
+        if (uneven := uneven_steps(panel.series)) is not None:
+            progress(f"warning: {uneven}")
         plan = plan_of(panel, horizon)
         with seeded(request.seed):
             learner = Learner(

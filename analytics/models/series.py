@@ -29,6 +29,12 @@ _STEPS: Final = (
     ("year", 365.0, 366.0, 1),
 )
 """Calendar steps by the median distance of two rows."""
+_PERIODS: Final = {"hour": "h", "day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+"""Steps of the calendar as pandas calls them."""
+_UNEVEN_SHARE: Final = 0.1
+"""Departure of a step from the median one, as a share of it, from which it is uneven."""
+_HOLIDAY_SHARE: Final = 0.06
+"""Share of working days that holidays may be."""
 _SEASONS_MIN: Final = 3
 """Blocks that must be there for their spread to be compared."""
 _BLOCK: Final = 20
@@ -110,6 +116,31 @@ def series_of(table: Table, request: Request, *, points_min: int = POINTS_MIN) -
         raise DataRefused("constant_target", detail, column=request.target)
     step, season = _step(times, is_counted=counts_steps(table, request.time))
     return Series(name=request.target, times=times, values=values, step=step, season=season)
+
+
+def uneven_steps(series: Series) -> str | None:
+    """Return in words how far the rows are from even steps; None where they are even.
+
+    A row that is missing moves what comes before it by a step; holidays among working days are usual.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    if series.step in _PERIODS:
+        places = np.asarray(series.times.to_period(_PERIODS[series.step]).asi8)
+    elif series.step == "working day":
+        days = series.times.to_numpy("datetime64[D]")
+        places = np.busday_count(days[0], days)
+    else:
+        places = np.asarray(series.times.as_unit("ms").asi8, dtype=np.float64)
+        places = (places - places[0]) / np.median(np.diff(places))
+        uneven = float((np.abs(np.diff(places) - 1) > _UNEVEN_SHARE).mean())
+        text = f"{uneven:.0%} of the steps between rows are not near {series.step}"
+        return f"{text}: they count as even" if uneven > 0 else None
+    missing = int(places[-1] - places[0]) + 1 - len(series)
+    usual = _HOLIDAY_SHARE * len(series) if series.step == "working day" else 0
+    if missing <= usual:
+        return None
+    return f"no rows for {missing} of {len(series) + missing} {series.step}s: steps count as even"
 
 
 def in_file_order(

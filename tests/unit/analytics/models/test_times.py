@@ -12,7 +12,7 @@ import pytest
 
 from analytics.models.errors import DataRefused
 from analytics.models.interface import Prediction, Request
-from analytics.models.series import in_file_order, series_of
+from analytics.models.series import in_file_order, series_of, uneven_steps
 from analytics.models.splitting import split_rows
 from analytics.models.tabular import Table, read_table, table_of
 from analytics.models.times import counts_steps, times_of
@@ -108,3 +108,25 @@ def test_predictions_come_in_the_order_of_the_file() -> None:
     said = (Prediction(row=n + 1, prediction=n, score=n, reasons=()) for n in range(3))
     placed = [(each.row, each.score) for each in in_file_order(rows, "when", said)]
     assert placed == [(1, 2), (2, 1), (3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (MONTHS, None),
+        (MONTHS.delete([3, 9]), "no rows for 2 of 24 months: steps count as even"),
+        (QUARTERS.delete([5]), "no rows for 1 of 24 quarters"),
+        (HOURS.delete([5]), "no rows for 1 of 40 hours"),
+        (pd.date_range("2024-01-01", periods=40, freq="W-TUE").delete([4]), "1 of 40 weeks"),
+        (pd.bdate_range("2024-01-01", periods=60).delete([9]), None),
+        (pd.bdate_range("2024-01-01", periods=60).delete(range(9, 19)), "10 of 60 working days"),
+        (pd.date_range("2024-01-01", periods=40, freq="10min"), None),
+        (pd.date_range("2024-01-01", periods=40, freq="10min").delete([3]), "3% of the steps"),
+        (np.delete(np.arange(40), [3, 4]), "3% of the steps between rows are not near number 1"),
+    ],
+)
+def test_rows_that_are_missing_are_told(column: Any, told: str | None) -> None:
+    """A gap moves the season of all before it, so it is not passed over; holidays are usual."""
+    series = series_of(table(column), Request(time="when", target="flow"), points_min=1)
+    found = uneven_steps(series)
+    assert found is None if told is None else told in str(found)
