@@ -122,7 +122,7 @@ REPORTS: Final[Mapping[str, Report]] = {
                 FROM holdings WHERE balance > 0 WINDOW each AS (PARTITION BY level, asset)
             )
             SELECT level, asset, count(*), any_value(total), min(holder) FILTER (rank = 1), max(share),
-                   least(sum(share) FILTER (rank <= 10), 1), least(sum(share * share), 1)
+                   sum(balance) FILTER (rank <= 10) / any_value(total), least(sum(share * share), 1)
             FROM ranked GROUP BY level, asset ORDER BY level, asset
         """,  # noqa: S608 - our own text
     ),
