@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final, TypedDict
 
 from aiohttp import web
+from aiohttp.http_exceptions import PayloadEncodingError
 from pydantic import ValidationError
 
 from analytics.errors import RequestRefused, Unavailable
@@ -158,12 +159,22 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(422, error.code, error.detail)
     if isinstance(error, TimeoutError):
         return unavailable("timeout", "The answer took too long.")
-    if isinstance(error, web.HTTPException):
-        code = FRAMEWORK_CODES.get(error.status, "http_error")
-        kept = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        phrase = HTTPStatus(error.status).description or HTTPStatus(error.status).phrase
-        return Problem(error.status, code, f"{phrase.removesuffix('.')}.", headers=kept)
+    if isinstance(error, web.HTTPException | web.RequestPayloadError | PayloadEncodingError):
+        return _problem_of_framework(error)
     return None
+
+
+def _problem_of_framework(
+    error: web.HTTPException | web.RequestPayloadError | PayloadEncodingError,
+) -> Problem:
+    """Return the problem that aiohttp found with a request."""
+    if not isinstance(error, web.HTTPException):
+        detail = "The body is not what its headers say: its length, its chunks or its encoding."
+        return Problem(400, "malformed_http", detail)
+    code = FRAMEWORK_CODES.get(error.status, "http_error")
+    kept = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    phrase = HTTPStatus(error.status).description or HTTPStatus(error.status).phrase
+    return Problem(error.status, code, f"{phrase.removesuffix('.')}.", headers=kept)
 
 
 def _problem_of_analytics(error: RequestRefused | Unavailable) -> Problem:

@@ -1,7 +1,7 @@
 """The server's side of one connection: what is no HTTP is refused in the same shape as all else.
 
 A request that the parser gives up on (bytes of another protocol, a header that is too long) never
-reaches the application, and aiohttp answers it with plain text.
+reaches the application, nor does one that expects what no server does, and aiohttp answers both with plain text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from node.api.problems import Problem, internal_problem
+from node.api.problems import Problem, internal_problem, problem_of
 
 
 class ProblemProtocol(web.RequestHandler):
@@ -39,3 +39,11 @@ class ProblemProtocol(web.RequestHandler):
         response = problem.response()
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; a refusal that aiohttp raised beside the application as a problem document."""
+        if isinstance(resp, web.HTTPException) and (problem := problem_of(resp)) is not None:
+            resp = problem.response()
+        return await super().finish_response(request, resp, start_time)

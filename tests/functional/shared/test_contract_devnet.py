@@ -187,18 +187,32 @@ async def test_many_operators_of_one_account_lose_nothing(net: Devnet, api: Api)
     assert spent[0] - spent[1] == PAYMENTS
 
 
-async def test_what_is_no_http_is_refused_like_all_else(net: Devnet) -> None:
-    """Bytes of another protocol and an endless header get a problem document, and the end."""
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"\x16\x03\x01 hello\r\n\r\n", 400, "malformed_http"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000, 400, "malformed_http"),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nConnection: close\r\n\r\n",
+            417,
+            "http_error",
+        ),
+    ],
+    ids=["another_protocol", "endless_header", "expectation"],
+)
+async def test_what_no_handler_sees_is_refused_like_all_else(
+    net: Devnet, request_bytes: bytes, status: int, code: str
+) -> None:
+    """What is no HTTP, and what expects what no server does, get a problem document, and the end."""
     url = URL(net.node("bank1")["api"])
-    for request in (b"\x16\x03\x01 hello\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000):
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        writer.write(request)
-        async with asyncio.timeout(HANG_S):
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        writer.close()
-        assert b" 400 Bad Request\r\n" in head
-        assert b"Content-Type: application/problem+json" in head
-        assert json.loads(body)["code"] == "malformed_http"
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(request_bytes)
+    async with asyncio.timeout(HANG_S):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert f" {status} ".encode() in head.partition(b"\r\n")[0]
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["code"] == code
 
 
 async def test_an_accounts_proof_holds_until_it_is_touched(

@@ -94,6 +94,22 @@ async def test_threat_62_a_token_has_one_spelling(node: ServedNode, client: Clie
         assert (await problem(response, 401))["code"] == "token_malformed", spelling
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("path", ["/v1/transactions", "/v1/audit/query"])
+async def test_a_body_that_is_not_what_its_headers_say(
+    node: ServedNode, client: Client, encoding: str, path: str
+) -> None:
+    """Bytes that do not unpack are their sender's fault, and fill no log with ours."""
+    node.run_analytics({})
+    response = await client.post(
+        path,
+        data=b"not packed",
+        headers={"Content-Type": "application/json", "Content-Encoding": encoding}
+        | bearer(node.officer_token("regulator")),
+    )
+    assert (await problem(response, 400))["code"] == "malformed_http"
+
+
 async def test_a_body_that_is_announced_too_large(client: Client) -> None:
     """A JSON body over its limit is refused while it is read."""
 
