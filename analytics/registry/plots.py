@@ -228,20 +228,21 @@ def _importances(importances: Sequence[Json]) -> Plot:
 
 
 def _points(card: Json) -> Iterator[Plot]:
-    """Yield the points of the features that move a score the most."""
+    """Yield the points by bin of the features that move a score the most; a straight line has none."""
 
     def spread(feature: Json) -> float:
         points = [each["points"] for each in feature["bins"]]
-        return max(points) - min(points) if points else 0.0
+        return max(points) - min(points)
 
-    ranked = sorted(card["features"], key=spread, reverse=True)
+    binned = [feature for feature in card["features"] if len(feature["bins"]) > 1]
+    ranked = sorted(binned, key=spread, reverse=True)
     shown = ranked[:PLOT_SCORED_MAX]
     for place, feature in enumerate(shown):
         yield Plot(
             name=f"scorecard-{place + 1}",
             title=f"Points of {feature['feature']}",
             note=f"Points of a bin's mean row; {card['pdo']:.0f} points more double the odds against "
-            f"the event{_of(len(shown), len(ranked), 'features', 'the widest')}.",
+            f"the event{_of(len(shown), len(ranked), 'features with bins', 'the widest')}.",
             across="bin",
             up="points",
             traces=(

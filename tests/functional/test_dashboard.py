@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from analytics.registry.plots import plots_of
 from ledger.addresses import encode_account_id
 from ledger.identity import MemberId
 from tests.functional.devnet import HANG_S, Devnet, running_devnet
@@ -288,6 +289,7 @@ def test_models_and_series_are_the_apis(net: Devnet, window: Window) -> None:
     page.locator("#models tbody a").first.click()
     card = ask(net, f"/v1/audit/models/{models[0]['id']}")["card"]
     expect(page.locator("#model-card pre")).to_have_text(card)
+    expect(page.locator("#model-plots")).to_contain_text("A rule learned nothing")
     window.go("#/forecasts")
     series = [one["series"] for one in ask(net, "/v1/audit/forecasts")["items"]]
     expect(page.get_by_role("combobox", name="Series").locator("option")).to_have_text(series)
@@ -312,6 +314,46 @@ def test_it_is_used_by_keyboard(window: Window) -> None:
         "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length)"
     )
     assert page.evaluate(f"{unnamed}.length") == 0
+
+
+def test_a_models_plots_are_drawn_from_the_apis_figures(net: Devnet, window: Window) -> None:
+    """Each plot is drawn, and its figures are told in words; names are text, tiny numbers no styles."""
+    page = window.page
+    manifest = {
+        "document": {
+            "explained_variance_ratio": [0.7, 1e-18],
+            "classes": ["no", HOSTILE],
+            "reliability": [
+                {"share": 0.5, "predicted": 0.2, "observed": 0.1},
+                {"share": 0.5, "predicted": 0.8, "observed": 0.9},
+            ],
+        },
+        "importances": [{"feature": HOSTILE, "importance": 1e-18}],
+    }
+    plots = [asdict(plot) for plot in plots_of(manifest)]
+    page.route("**/plots", lambda route: route.fulfill(json={"id": "0" * 16, "plots": plots}))
+    (rule, *_) = ask(net, "/v1/audit/models?series=fan_in")["items"]
+    window.go(f"#/models/{rule['id']}")
+    for plot in plots:
+        drawn = page.locator(f'[data-plot="{plot["name"]}"]')
+        expect(drawn.locator(".main-svg").first).to_be_visible()
+        drawn.locator("summary").press("Enter")
+        count = sum(len(trace["up"]) for trace in plot["traces"])
+        expect(drawn.locator("tbody tr")).to_have_count(count)
+    expect(page.locator('[data-plot="importances"] tbody')).to_contain_text("<img src=x")
+    assert page.locator("img").count() == 0
+
+
+def test_a_chosen_alert_is_where_the_keyboard_goes_on(window: Window) -> None:
+    """Enter in the list leads to the alert itself, past all others; its name says what it is."""
+    page = window.page
+    window.go("#/alerts")
+    first = page.locator("#alerts ol a").first
+    expect(first).to_have_attribute("aria-label", re.compile(r"structuring, score \d\.\d\d, sun1"))
+    first.press("Enter")
+    expect(page.locator("#alert-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#alert') !== null")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

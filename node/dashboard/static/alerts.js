@@ -40,6 +40,7 @@ export async function show(root, { id, signal }) {
   typology.addEventListener("change", update);
   market.addEventListener("alerts", update, { signal });
   update();
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   const alert = id === null ? null : market.alert(id);
   if (alert !== null) await showAlert(chosen, alert, signal);
   else chosen.append(el("p", { class: "muted hint" }, id === null
@@ -63,6 +64,10 @@ async function showAlert(root, alert, signal) {
       el("h3", {}, "Reasons"), reasonBars(alert.reasons, alert.score)),
     panel("Transactions behind it", { id: "alert-transactions", note: count(alert.transactions.length) }, transactions),
   );
+  // Whoever chose it in the list goes on from here, and not through all of the list again.
+  const title = root.querySelector("#alert-title");
+  title.tabIndex = -1;
+  title.dataset.begin = "";
   const asked = alert.transactions.slice(0, TRANSACTIONS_SHOWN);
   const [moved] = await Promise.all([
     Promise.all(asked.map((txid) => get(`v1/transactions/${encodeURIComponent(txid)}`, {}, signal))),

@@ -36,6 +36,25 @@ export async function get(path, parameters = {}, signal = undefined) {
   return (await ask(path, { parameters, signal })).json();
 }
 
+// The same work one at a time: who asks meanwhile is answered by one more, and not by one each.
+export function oneAtATime(work) {
+  let running = null;
+  let again = false;
+  return () => {
+    if (running !== null) {
+      again = true;
+      return running;
+    }
+    running = (async () => {
+      do {
+        again = false;
+        await work();
+      } while (again);
+    })().finally(() => { running = null; });
+    return running;
+  };
+}
+
 export async function post(path, content, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
   return (await ask(path, { method: "POST", body: JSON.stringify(content), headers, signal })).json();

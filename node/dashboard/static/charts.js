@@ -53,6 +53,10 @@ export async function draw(place, summary, figure, signal) {
   await painters.get(place)();
 }
 
+// Numbers are written out, or as 1e-9 where they are very small or large: raised exponents need inline
+// styles, which the page's policy refuses, and letters for powers of ten are not read by everybody alike.
+const NUMBERS = { exponentformat: "e", minexponent: 7, separatethousands: true };
+
 export function axis(title, extra = {}) {
-  return { title: { text: title }, gridcolor: colour("line"), zerolinecolor: colour("line"), automargin: true, ...extra };
+  return { title: { text: title }, gridcolor: colour("line"), zerolinecolor: colour("line"), automargin: true, ...NUMBERS, ...extra };
 }

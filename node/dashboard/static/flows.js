@@ -72,6 +72,17 @@ async function showAccounts(root, asked, signal) {
   part.scrollIntoView({ block: "nearest" });
 }
 
+// Where the middle of each member is, 0 to 1 from the top: what it moved is its height.
+function middles(members, flows, side) {
+  const moved = members.map((member) => flows.reduce((sum, flow) => sum + (flow[side] === member ? Number(flow.amount) : 0), 0));
+  const whole = moved.reduce((sum, one) => sum + one, 0) || 1;
+  let above = 0;
+  return moved.map((one) => {
+    above += one;
+    return Math.min(0.999, Math.max(0.001, (above - one / 2) / whole));
+  });
+}
+
 // Payers left, payees right: a member that pays itself, or is paid back, makes no loop.
 async function drawSankey(place, flows, choose, signal) {
   const payers = [...new Set(flows.map((flow) => flow.debit_member))].sort();
@@ -88,7 +99,7 @@ async function drawSankey(place, flows, choose, signal) {
         label: [...payers, ...payees].map(label), pad: 18, thickness: 14, line: { width: 0 },
         color: [...payers, ...payees].map(shade),
         x: [...payers.map(() => 0.001), ...payees.map(() => 0.999)],
-        y: [...payers.map((_, index) => (index + 0.5) / payers.length), ...payees.map((_, index) => (index + 0.5) / payees.length)],
+        y: [...middles(payers, flows, "debit_member"), ...middles(payees, flows, "credit_member")],
         hovertemplate: "%{label}<extra></extra>",
       },
       link: {

@@ -9,6 +9,7 @@ import { market } from "./market.js";
 import { refusal } from "./refusals.js";
 
 const SPANS = [["", "the longest that the history allows"], ["second", "second"], ["minute", "minute"], ["hour", "hour"], ["day", "day"]];
+const STEPS = 24;
 const CHART_HEIGHT_PX = 340;
 const PENDING_MS = 2_000;
 
@@ -18,19 +19,20 @@ export async function show(root, { query, signal }) {
   const name = query.get("series") ?? known.items[0]?.series ?? "";
   const series = choice("series", known.items.map((one) => [one.series, visible(one.series)]), name);
   const span = choice("span", SPANS, query.get("span") ?? "");
+  const steps = el("input", { type: "number", name: "horizon", min: 1, max: known.horizon_max, value: query.get("horizon") ?? STEPS });
   const go = (event) => {
     event.preventDefault();
-    location.hash = `#/forecasts?${new URLSearchParams({ series: series.value, span: span.value })}`;
+    location.hash = `#/forecasts?${new URLSearchParams({ series: series.value, span: span.value, horizon: steps.value })}`;
   };
   const isAsked = query.has("series");
   const place = el("div", {}, el("p", { class: "muted" }, isAsked ? "The forecast is being made…" : "Choose a series, and how long a step is."));
   const about = known.items.find((one) => one.series === name)?.about ?? "";
   root.append(heading("Forecasts"), panel((isAsked && visible(about)) || "What will come", { id: "forecast" },
     el("form", { class: "filters", "aria-label": "What is forecast", submit: go },
-      field("Series", series), field("Step", span), el("button", { type: "submit" }, "Forecast")), place));
+      field("Series", series), field("Step", span), field("Steps", steps), el("button", { type: "submit" }, "Forecast")), place));
   if (!isAsked) return;
   try {
-    await showForecast(place, await made({ series: name, span: query.get("span") }, signal), signal);
+    await showForecast(place, await made({ series: name, span: query.get("span"), horizon: query.get("horizon") }, signal), signal);
   } catch (error) {
     if (!signal.aborted) place.replaceChildren(refusal(error));
   }

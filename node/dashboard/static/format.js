@@ -7,6 +7,8 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u00a0\u034f\u115f\u1160\u2
 const LATIN = /\p{Script=Latin}/u;
 const LOOK_ALIKE = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\u{ff01}-\u{ff5e}\u{1d400}-\u{1d7ff}]/gu;
 
+const DAY_MS = 24 * 3_600_000;
+
 function codePoint(character) {
   return `\\u{${character.codePointAt(0).toString(16)}}`;
 }
@@ -34,9 +36,12 @@ export function said(text) {
   return node;
 }
 
-// The text for plotly, which reads a few HTML tags in labels.
+const WIDE = { "&": "\uff06", "<": "\uff1c", ">": "\uff1e" };
+
+// The text for plotly, which reads HTML in labels, and writes inline styles (that the page's policy
+// refuses) where it finds even an escaped letter: signs that look the same are none to it.
 export function label(text) {
-  return visible(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  return visible(text).replace(/[&<>]/g, (sign) => WIDE[sign]);
 }
 
 export function amount(units, decimals) {
@@ -60,6 +65,12 @@ export function count(number) {
 
 export function clock(time) {
   return el("time", { datetime: time, title: time }, time.slice(11, 19));
+}
+
+// The clock of what is of the last day, the date of what is older: a clock alone would pass for today's.
+export function recent(time, now) {
+  const isOld = Date.parse(now) - Date.parse(time) > DAY_MS;
+  return el("time", { datetime: time, title: time }, isOld ? time.slice(0, 10) : time.slice(11, 19));
 }
 
 export function moment(time) {

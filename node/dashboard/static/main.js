@@ -80,7 +80,9 @@ async function render({ focus = true } = {}) {
     if (signal.aborted) return;
     root.append(refusal(error));
   }
-  if (focus && !signal.aborted) (content.querySelector("h1") ?? content).focus({ preventScroll: true });
+  if (!focus || signal.aborted) return;
+  const chosen = content.querySelector("[data-begin]");
+  (chosen ?? content.querySelector("h1") ?? content).focus({ preventScroll: chosen === null });
 }
 
 function chip(name, value, tone, title) {

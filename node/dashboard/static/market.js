@@ -23,7 +23,7 @@ class Market extends EventTarget {
   streams = { blocks: "waiting", alerts: "waiting" };
   #run = null;
   #lastBlock = null;
-  #asking = false;
+  #asking = null;
   #known = new Map();
 
   start() {
@@ -44,16 +44,18 @@ class Market extends EventTarget {
     setInterval(() => this.refreshStatus(), STATUS_MS);
   }
 
-  async refreshStatus() {
-    if (this.#asking) return;
-    this.#asking = true;
+  // Who asks while it is asked already waits for the same answer.
+  refreshStatus() {
+    this.#asking ??= this.#askStatus().finally(() => { this.#asking = null; });
+    return this.#asking;
+  }
+
+  async #askStatus() {
     try {
       this.status = await get("v1/status");
       this.statusProblem = null;
     } catch (error) {
       this.statusProblem = error;
-    } finally {
-      this.#asking = false;
     }
     this.#tell("status");
   }
@@ -103,8 +105,14 @@ class Market extends EventTarget {
   async #followBlocks(signal) {
     let from = 0;
     if (this.#lastBlock === null) {
+      // Where the chain is must be known first: from block 0 on, a long one would come whole.
       await this.refreshStatus();
-      if (this.status !== null) from = Math.max(0, this.status.finalized.height - BLOCKS_KEPT + 1);
+      while (this.status === null && !signal.aborted) {
+        await new Promise((resume) => setTimeout(resume, STATUS_MS));
+        await this.refreshStatus();
+      }
+      if (signal.aborted) return;
+      from = Math.max(0, this.status.finalized.height - BLOCKS_KEPT + 1);
     }
     if (signal.aborted) return;
     if (this.recent.length === 0) await this.#loadRecent(signal);

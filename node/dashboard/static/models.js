@@ -118,10 +118,13 @@ function proposal(one, load) {
 export async function showOne(root, { id, signal }) {
   const path = `v1/audit/models/${encodeURIComponent(id)}`;
   const place = el("div", { class: "grid" });
+  const plots = el("div", {});
   const draw = (one) => place.replaceChildren(...parts(one, path, draw));
-  root.append(heading("Model", el("span", { class: "id whole" }, visible(id))), place);
-  draw(await get(path, {}, signal));
-  await showPlots(root, path, signal);
+  root.append(heading("Model", el("span", { class: "id whole" }, visible(id))), place, plots);
+  const one = await get(path, {}, signal);
+  draw(one);
+  root.append(panel("Card", { id: "model-card" }, el("pre", { class: "card" }, visibleLines(one.card))));
+  await showPlots(plots, path, signal);
 }
 
 function parts(one, path, draw) {
@@ -129,11 +132,11 @@ function parts(one, path, draw) {
   return [
     el("div", { class: "column" }, about(one, path, draw),
       panel("Measures", { id: "model-metrics", note: "on rows that it did not learn from" },
-        metrics.length > 0 ? facts(metrics) : el("p", { class: "muted" }, "A rule has none.")),
+        metrics.length > 0 ? facts(metrics) : el("p", { class: "muted" }, "A rule has none."))),
+    el("div", { class: "column" },
       panel("History", { id: "model-history" }, table("History", STEP_COLUMNS, one.history)),
       panel("Attested on the chain", { id: "model-attestations" },
         table("Attestations", ATTESTATION_COLUMNS, one.attestations, { empty: "Nobody has attested it." }))),
-    el("div", { class: "column" }, panel("Card", { id: "model-card" }, el("pre", { class: "card" }, visibleLines(one.card)))),
   ];
 }
 

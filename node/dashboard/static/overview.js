@@ -1,6 +1,6 @@
 // The market right now: finality, blocks as they become final, payments, the newest alerts, supply.
 
-import { get } from "./api.js";
+import { get, oneAtATime } from "./api.js";
 import { alertsList, severityTag } from "./alerts_list.js";
 import { asOf, isPast } from "./as_of.js";
 import { el, heading, panel, svg, table } from "./dom.js";
@@ -104,11 +104,11 @@ export async function show(root, { signal }) {
   };
   const showAlerts = () => keepingFocus(alerts, () => alerts.replaceChildren(
     market.alertsProblem === null ? alertsList(market.alerts.slice(0, ALERTS_SHOWN)) : refusal(market.alertsProblem)));
-  const showSupply = async () => {
+  const showSupply = oneAtATime(async () => {
     const page = await get("v1/audit/supply", { limit: 1000 }, signal);
     supply.replaceChildren(table("Supply of each asset", SUPPLY_COLUMNS, page.items));
-  };
-  const showRisk = async () => {
+  });
+  const showRisk = oneAtATime(async () => {
     try {
       const { market: whole, members, at_height: height, at_time: time } = await get("v1/audit/risk", {}, signal);
       const scores = [...(whole === null ? [] : [whole]), ...members];
@@ -116,7 +116,7 @@ export async function show(root, { signal }) {
     } catch (error) {
       if (!signal.aborted) risk.replaceChildren(refusal(error));
     }
-  };
+  });
   market.addEventListener("status", showStatus, { signal });
   market.addEventListener("blocks", () => {
     showBlocks();

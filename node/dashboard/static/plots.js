@@ -29,7 +29,7 @@ export async function showPlots(root, path, signal) {
 function framed(plot) {
   return el("figure", { class: "plot", "data-plot": plot.name },
     el("h3", {}, visible(plot.title)), el("p", { class: "muted" }, visible(plot.note)),
-    el("div", { class: "chart" }), el("details", {}, el("summary", {}, "Figures"), figures(plot)));
+    el("div", { class: "chart" }), el("details", {}, el("summary", {}, "Figures", el("span", { class: "unseen" }, ` of ${visible(plot.title)}`)), figures(plot)));
 }
 
 // What a chart shows, in words for who does not see it: all figures are in the table below it.

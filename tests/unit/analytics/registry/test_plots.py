@@ -18,7 +18,7 @@ from analytics.models.logistic import Logistic
 from analytics.models.measures import reliability
 from analytics.models.pca import PCA
 from analytics.models.tabular import table_of
-from analytics.registry.limits import PLOT_POINTS_MAX
+from analytics.registry.limits import PLOT_POINTS_MAX, PLOT_SCORED_MAX
 from analytics.registry.plots import Form, Plot, plots_of
 
 ROWS = 120
@@ -61,12 +61,25 @@ def test_a_classifier_shows_roc_calibration_and_points(tmp_path: Path) -> None:
     assert plots["roc"].up == "share of those who are yes"
     bands = kept["document"]["reliability"]
     assert plots["reliability"].traces[1].up == [band["observed"] for band in bands]
-    spreads = []
-    for place in range(1, 4):
-        points = plots[f"scorecard-{place}"].traces[0].up
-        spreads.append(max(points) - min(points))
-    assert spreads == sorted(spreads, reverse=True)
     assert min(plots["tuning"].traces[0].up) == kept["document"]["choice"]["log_loss"]
+
+
+def test_the_points_shown_are_those_that_differ_most() -> None:
+    """Widest first, so many at most, each bin with its points; a feature without bins has no plot."""
+    features = [
+        {
+            "feature": f"f{place}",
+            "bins": [{"bin": "a", "points": 0.0}, {"bin": "b", "points": place}],
+        }
+        for place in range(PLOT_SCORED_MAX + 1)
+    ]
+    features.append({"feature": "line", "bins": [{"bin": "all values", "points": 99.0}]})
+    plots = plots_of({"document": {"scorecard": {"pdo": 20.0, "features": features}}})
+    assert [plot.title for plot in plots] == [
+        f"Points of f{place}" for place in range(PLOT_SCORED_MAX, 0, -1)
+    ]
+    assert plots[0].traces[0].up == [0.0, PLOT_SCORED_MAX]
+    assert f"{PLOT_SCORED_MAX} of {PLOT_SCORED_MAX + 1} features with bins" in plots[0].note
 
 
 def test_the_roc_lies_on_scikit_learns() -> None:

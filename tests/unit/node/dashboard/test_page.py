@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from analytics.alerts import Severity
+from analytics.registry.records import Standing
+from analytics.registry.series import SERIES
+from analytics.typologies.parameters import TypologyParameters
 from node.dashboard.page import (
     CHARTS,
     CONTENT_SECURITY_POLICY,
@@ -49,6 +53,23 @@ async def test_the_page_has_no_inline_code_and_names_no_other_host(client: Clien
     assert "<style" not in page
     assert "unsafe" not in CONTENT_SECURITY_POLICY
     assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'; script-src 'self'; ")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "values"),
+    [
+        ("models.js", "SERIES", list(SERIES)),
+        ("models.js", "STATES", [one.value for one in Standing]),
+        ("models.js", "STANDINGS", [one.value for one in Standing if one != Standing.CANDIDATE]),
+        ("alerts_list.js", "SEVERITIES", [one.value for one in Severity]),
+        ("alerts_list.js", "TYPOLOGIES", list(TypologyParameters.model_fields)),
+    ],
+)
+def test_what_the_page_offers_is_what_there_is(module: str, name: str, values: list[str]) -> None:
+    """Each list of names in the page's code has those of the analytics, in whatever order."""
+    found = re.search(rf"const {name} = \[([^\]]*)\]", (STATIC / module).read_text("utf-8"))
+    assert found is not None
+    assert sorted(re.findall(r'"([^"]+)"', found[1])) == sorted(values)
 
 
 def test_threat_29_no_module_can_turn_text_into_html() -> None:
