@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from hashlib import sha256
@@ -85,6 +86,9 @@ async def _fetch(
             async for chunk in answer.content.iter_any():
                 digest.update(chunk)
                 file.write(chunk)
+            # A part with its name is never fetched again, so no power cut may leave it half written.
+            file.flush()
+            os.fsync(file.fileno())
     try:
         end, rows = int(headers["Sunlit-To"]), int(headers["Sunlit-Rows"])
         following = int(headers["Sunlit-Next"]) if "Sunlit-Next" in headers else None

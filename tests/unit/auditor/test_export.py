@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -90,6 +91,26 @@ async def test_an_export_goes_on_where_it_stopped(
     parts.asked = []
     await run(*words)
     assert parts.asked == [1, 2, 3, 4]
+
+
+async def test_a_part_is_on_disk_before_it_has_its_name(
+    parts: Parts, wallet_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its bytes are synced while it is still incomplete: it will never be fetched again."""
+    directory = tmp_path / "out" / "legs"
+    synced: dict[int, int] = {}
+
+    def fsync(descriptor: int) -> None:
+        about = os.fstat(descriptor)
+        assert (directory / "part.incomplete").stat().st_ino == about.st_ino
+        synced[about.st_ino] = about.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    parts.last = 1
+    result = await run("export", "--out", str(tmp_path / "out"), "--table", "legs")
+    assert result.exit_code == 0, result.stderr
+    named = {path.stat().st_ino: path.stat().st_size for path in directory.iterdir()}
+    assert (len(named), named) == (2, synced)
 
 
 async def test_a_part_that_is_not_whole_gets_no_name(
