@@ -2,7 +2,8 @@
 
 Prices, wages and bills are seldom round; sums that somebody moves for their own sake often are.
 Institutions lend and settle in round sums every day, so the share is compared with the account's own.
-Where a single payer pays somebody so, the warning is about him.
+Where a single payer pays somebody so, the warning is about him; several bring rents, unless they come
+again and again within days.
 Source: FinCEN Advisory FIN-2014-A005 (funnel accounts); Nigrini, "Forensic Analytics" (2020), ch. 5.
 """
 
@@ -17,6 +18,9 @@ from analytics.typologies.parameters import RoundAmountsParameters
 
 LENGTH_BIAS: Final = 4
 """Payments added to a group's length when groups are compared, so that a longer row beats a short one."""
+
+REPEATS_MIN: Final = 1.5
+"""Fewest round payments a payer among those that an account receives: rents are round too, and come once."""
 
 
 class RoundAmounts:
@@ -55,7 +59,8 @@ class RoundAmounts:
         length = places[count - 1] + 1
         rounds = [recent[place] for place in places[:count]]
         share = count / length
-        is_gathered = len({payment.other for payment in rounds}) > 1
+        payers = len({payment.other for payment in rounds})
+        is_gathered = payers > 1 and len(rounds) >= REPEATS_MIN * payers
         if share < parameters.round_min or (flow is activity.received and not is_gathered):
             return None
         earlier = [p for p in flow.recent if p.is_single][: -length or None]
