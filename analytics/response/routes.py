@@ -167,7 +167,7 @@ async def _simulation(
     for named in (height, until):
         if named is not None and named > ingested:
             detail = f"the last block of the warehouse is {ingested}"
-            raise RequestRefused(404, "height_unknown", detail, height=named)
+            raise RequestRefused(404, "unknown_height", detail, height=named)
     last = ingested if until is None else until
     if last < height:
         detail = f"a replay of blocks above {height} cannot end at {last}"

@@ -104,7 +104,7 @@ async def export_part(services: Services, request: web.Request) -> web.StreamRes
         )
     first, last = integer(request, "from"), integer(request, "to")
     if first > services.progress.ingested.height:
-        raise RequestRefused(404, "height_unknown", f"the warehouse has no block {first} yet")
+        raise RequestRefused(404, "unknown_height", f"the warehouse has no block {first} yet")
     directory = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="sunlit-export-")
     try:
         path = Path(directory.name) / "part.parquet"

@@ -48,7 +48,7 @@ async def test_a_simulated_freeze_stops_what_rests_on_it(net: Devnet, api: Api) 
     assert f"would hold {had} CNY, and holds {has}" in shown.stdout
 
     for code, more in (
-        ("height_unknown", ("--height", "9999999")),
+        ("unknown_height", ("--height", "9999999")),
         ("conflicting_parameters", ("--height", str(before), "--until", "0")),
         ("unknown_case", ("--case", "case-" + "0" * 16)),
     ):
