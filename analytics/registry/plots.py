@@ -231,7 +231,7 @@ def _points(card: Json) -> Iterator[Plot]:
     """Yield the points by bin of the features that move a score the most; a straight line has none."""
 
     def spread(feature: Json) -> float:
-        points = [each["points"] for each in feature["bins"]]
+        points: list[float] = [each["points"] for each in feature["bins"]]
         return max(points) - min(points)
 
     binned = [feature for feature in card["features"] if len(feature["bins"]) > 1]

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from analytics.registry.plots import plots_of
 from ledger.addresses import encode_account_id
@@ -412,6 +412,36 @@ def test_the_page_says_when_the_token_ends_and_takes_another(net: Devnet, browse
         expect(page.locator(f'#payments a[title="{txid}"]')).to_be_visible()
         assert context.cookies() == []
         assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_blocks_are_asked_for_once_it_is_known_where_the_chain_is(
+    net: Devnet, browser: Browser
+) -> None:
+    """Not from block 0 on while the node does not answer: a long chain would come whole."""
+    came: list[str] = []
+    failed: list[str] = []
+
+    def answer(route: Route) -> None:
+        if len(failed) < 2:
+            failed.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    def note(url: str, what: str) -> None:
+        if what in url:
+            came.append(what)
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(HANG_MS)
+        page.route("**/v1/status", answer)
+        page.on("request", lambda request: note(request.url, "/v1/audit/blocks"))
+        page.on("requestfinished", lambda request: note(request.url, "/v1/status"))
+        page.goto(dashboard_url(net))
+        expect(page.locator("#blocks tbody tr").first).not_to_have_class("empty")
+        assert len(failed) == 2
+        assert came.index("/v1/status") < came.index("/v1/audit/blocks")
 
 
 def test_a_node_without_analytics_says_so(net: Devnet, browser: Browser) -> None:
