@@ -236,7 +236,7 @@ class Progress:
         )
 
     def _announce(self) -> Iterable[Effect]:
-        """Tell peers of the new head; a small block of our own goes before, unasked (ADR 0046)."""
+        """Tell peers of the new head; a small block of our own goes before, unasked (ADR 0045)."""
         head, tip = self._chain.head, encode_message(self.tip())
         pushed = self._pushed(head)
         nearest = head.height - 1 - limits.BLOCKS_ON_THEIR_WAY_MAX

@@ -5,7 +5,7 @@ its time is in the future), and refused when it forks off below the last final b
 peer's head only waits for its time, no headers are asked of that peer: one of two clocks is wrong,
 and asking does not set it. Bodies of placed headers are asked for in order, sixteen at a peer; one
 that does not deliver in time is asked less of, and another is asked. A sealer sends its own new
-block unasked, before it announces it, if it is small (ADR 0046).
+block unasked, before it announces it, if it is small (ADR 0045).
 """
 
 from __future__ import annotations
