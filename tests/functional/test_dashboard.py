@@ -319,17 +319,11 @@ def test_it_is_used_by_keyboard(window: Window) -> None:
 def test_a_models_plots_are_drawn_from_the_apis_figures(net: Devnet, window: Window) -> None:
     """Each plot is drawn, and its figures are told in words; names are text, tiny numbers no styles."""
     page = window.page
-    manifest = {
-        "document": {
-            "explained_variance_ratio": [0.7, 1e-18],
-            "classes": ["no", HOSTILE],
-            "reliability": [
-                {"share": 0.5, "predicted": 0.2, "observed": 0.1},
-                {"share": 0.5, "predicted": 0.8, "observed": 0.9},
-            ],
-        },
-        "importances": [{"feature": HOSTILE, "importance": 1e-18}],
-    }
+    bands = [{"share": 0.5, "predicted": said, "observed": said} for said in (0.2, 0.8)]
+    document = {"classes": ["no", HOSTILE], "reliability": bands}
+    document["explained_variance_ratio"] = [0.7, 1e-18]
+    importances = [{"feature": HOSTILE, "importance": 1e-18}]
+    manifest = {"document": document, "importances": importances}
     plots = [asdict(plot) for plot in plots_of(manifest)]
     page.route("**/plots", lambda route: route.fulfill(json={"id": "0" * 16, "plots": plots}))
     (rule, *_) = ask(net, "/v1/audit/models?series=fan_in")["items"]
@@ -428,20 +422,17 @@ def test_blocks_are_asked_for_once_it_is_known_where_the_chain_is(
         else:
             route.continue_()
 
-    def note(url: str, what: str) -> None:
-        if what in url:
-            came.append(what)
-
     with browser.new_context() as context:
         page = context.new_page()
         page.set_default_timeout(HANG_MS)
         page.route("**/v1/status", answer)
-        page.on("request", lambda request: note(request.url, "/v1/audit/blocks"))
-        page.on("requestfinished", lambda request: note(request.url, "/v1/status"))
+        page.on("request", lambda request: came.append(request.url))
+        page.on("requestfinished", lambda request: came.append(f"done {request.url}"))
         page.goto(dashboard_url(net))
         expect(page.locator("#blocks tbody tr").first).not_to_have_class("empty")
         assert len(failed) == 2
-        assert came.index("/v1/status") < came.index("/v1/audit/blocks")
+        first = next(place for place, url in enumerate(came) if "/v1/audit/blocks" in url)
+        assert any(url.startswith("done ") and "/v1/status" in url for url in came[:first])
 
 
 def test_a_node_without_analytics_says_so(net: Devnet, browser: Browser) -> None:
