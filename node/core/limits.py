@@ -64,6 +64,8 @@ MEMPOOL_BYTES_MAX = 300 * 1024 * 1024
 MEMPOOL_ACCOUNT_TRANSACTIONS_MAX = 10_000
 PARKED_PER_LANE_MAX = 1_024
 """How far ahead of its lane's next sequence a transaction may be."""
+VALID_FROM_AHEAD_MAX = 10_000
+"""How many blocks ahead of the next one the validity of a transaction that waits may begin."""
 SUBMISSIONS_IN_FLIGHT_MAX = 50_000
 """Transactions whose signatures are being checked."""
 REQUEST_MS_MAX = 5_000

@@ -98,6 +98,7 @@ class Mempool:
         """
         lanes = lanes_of(transaction, view)
         _require_near(lanes)
+        _require_soon(transaction, height)
         self._require_room(transaction)
         return self._examine(transaction, lanes, view, height)
 
@@ -146,9 +147,11 @@ class Mempool:
         for key, actor, expected in lanes:
             taken = self._lanes.get(key, {}).get(actor.sequence)
             if actor.sequence < expected or (taken is not None and taken != transaction.txid):
+                holder = "a block has" if actor.sequence < expected else "what waits here has"
                 raise InvalidTransaction(
                     "sequence_conflict",
-                    f"sequence {actor.sequence} of lane {actor.lane} is taken; {expected} is next",
+                    f"{holder} sequence {actor.sequence} of lane {actor.lane}; on the chain "
+                    f"{expected} is next",
                     sequence=actor.sequence,
                     lane=actor.lane,
                     expected=expected,
@@ -370,6 +373,17 @@ def _require_near(lanes: list[Lane]) -> None:
                 sequence=actor.sequence,
                 expected=expected,
             )
+
+
+def _require_soon(transaction: SignedTransaction, height: int) -> None:
+    valid_from = transaction.body.valid_from
+    if valid_from - height > limits.VALID_FROM_AHEAD_MAX:
+        raise InvalidTransaction(
+            "not_yet_valid",
+            f"its validity begins more than {limits.VALID_FROM_AHEAD_MAX} blocks ahead",
+            valid_from=valid_from,
+            height=height,
+        )
 
 
 def _discard(index: dict[_K, dict[_I, _V]], key: _K, item: _I) -> None:

@@ -248,6 +248,17 @@ def test_a_transaction_may_wait_for_its_validity(
     assert later.txid in pool
 
 
+def test_validity_that_begins_too_far_ahead_is_refused(
+    network: Network, pool: Mempool, state: MemoryState
+) -> None:
+    """What no block of the next hours may hold would keep its place and its sequence for nothing."""
+    leg, ahead = network.leg("alice", "bob", 1), 7 + limits.VALID_FROM_AHEAD_MAX
+    with refuses(InvalidTransaction, "not_yet_valid"):
+        late = network.transfer(leg, valid_from=ahead + 1, valid_until=ahead + 9)
+        pool.check(late, state, height=7)
+    assert pool.check(network.transfer(leg, valid_from=ahead, valid_until=ahead), state, height=7)
+
+
 def test_expiries_of_what_left_are_dropped(
     network: Network, pool: Mempool, state: MemoryState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
