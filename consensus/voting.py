@@ -36,8 +36,9 @@ class VoteJournal:
     """What the sealer has signed, as far as it matters for what it may sign next.
 
     The node's storage writes each vote durably before it is released, and gives the votes back in
-    order at start. A vote is recorded once, however often it is said. A vote of our own key that is not in here was made by a copy of the key or
-    before a restore: it stops the key for good (threats 50, 57).
+    order at start. A vote is recorded once, however often it is said. A vote of our own key that is
+    not in here was made by a copy of the key or before a restore: it stops the key for good (threats
+    50, 57).
     """
 
     def __init__(self, votes: Iterable[SignedVote] = (), *, stopped: bool = False) -> None:

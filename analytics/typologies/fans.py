@@ -2,8 +2,9 @@
 
 Money of many victims or mules is gathered in one account, or spread from one over many. Shops and
 employers have many counterparties too, but steadily, or again and again: the first is told by the
-rate, the second by precedent. What an account pays to shops is shopping. Source: Altman et al., "Realistic Synthetic Financial Transactions
-for Anti-Money Laundering Models", NeurIPS 2023 (patterns fan-in, fan-out).
+rate, the second by precedent. What an account pays to shops is shopping. Source: Altman et al., "Realistic
+Synthetic Financial Transactions for Anti-Money Laundering Models", NeurIPS 2023 (patterns fan-in,
+fan-out).
 """
 
 from __future__ import annotations
