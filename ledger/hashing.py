@@ -11,7 +11,6 @@ BlockHash = NewType("BlockHash", bytes)
 
 HASH_BYTES = 32
 TAG_BYTES_MAX = 255
-ZERO_HASH = bytes(HASH_BYTES)
 
 
 class PrefixedHash:
